@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The commands of this project; "make" alone lists them. The module's objects are named in Kbuild, the work is done by
+# scripts/.
+
+MAKEFLAGS += --no-print-directory
+KVER ?= $(shell uname -r)
+KDIR ?= /usr/src/dst-linux-$(KVER)
+kernel_cc = $(or $(shell sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ "]*\).*/\1/p' $(KDIR)/.config 2>/dev/null),gcc)
+kernel_make = $(MAKE) -C $(KDIR) M=$(CURDIR) CC=$(kernel_cc)
+T ?=
+N ?= 30000
+KERNEL ?= stock
+
+.PHONY: help
+help: ## Show this list
+	@echo 'DST: one block device from the disks of several machines. What make can do here:'
+	@echo
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{ printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'Variables: T=name (one test), KERNEL=stock|meta, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
+
+.PHONY: setup update
+setup: ## Prepare compilers, guest system and kernel in the cache (about 5 minutes, once)
+	@scripts/setup
+update: ## The same with the newest kernel and packages that the mirror has
+	@scripts/setup --update
+
+.PHONY: module dst build
+build: module dst ## Build the module and the program
+module: ## Build the module for the guests' kernel: build/RELEASE/dst_blk.ko
+	@scripts/setup --quiet $(KERNEL)
+	@scripts/build-module $(KERNEL)
+dst: ## Build the static program: build/dst
+	@scripts/setup --quiet
+	@scripts/build-dst
+
+.PHONY: demo
+demo: ## Three virtual machines form one disk with a filesystem on it
+	@scripts/demo
+
+.PHONY: test test-host test-guest test-machines
+test: ## Run every test (T=name for one)
+	@tests/run $(T)
+test-host: ## Run what needs no virtual machine: format, lints, layers, unit and property tests
+	@tests/run --host $(T)
+test-guest: ## Run the tests of the module in guests
+	@tests/run --guest $(T)
+test-machines: ## Run the tests that take several virtual machines
+	@tests/run --machines $(T)
+
+.PHONY: soak
+soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
+	@tests/soak/run $(N)
+
+.PHONY: shell fmt lint
+shell: build ## A shell in a guest that has the module and the program
+	@scripts/vm --shell
+fmt: ## Format the Rust sources
+	@scripts/check-format --write
+lint: ## Format, layer rules and lints, without the tests
+	@tests/run --lint
+
+.PHONY: modules modules_install modules_clean
+modules: ## Build for this machine's own kernel (after scripts/prepare-kernel-headers)
+	@test -e $(KDIR)/.dst-prepared || { echo 'run scripts/prepare-kernel-headers $(KVER) first' >&2; exit 1; }
+	$(kernel_make) modules
+modules_install: ## Install what "make modules" built
+	$(kernel_make) modules_install
+	depmod $(KVER)
+modules_clean: ## Remove what "make modules" built
+	$(kernel_make) clean
+
+.PHONY: clean clean-cache
+clean: ## Remove what was built from this checkout; the cache keeps kernel and roots
+	@scripts/clean
+clean-cache: ## Remove the cache too
+	@scripts/clean --cache

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The test runner itself: a fault of each kind makes a test fail, and a clean test passes.
+# timeout: 90
+# kernel: any
+# log-allow: control-fault|blocked for more
+. "$(dirname "$0")/lib.sh"
+
+queue=$work/queue
+mkdir "$queue"
+# The controls are kept apart from the tests, so that nobody runs them by mistake.
+ls "$tests"/framework/*.sh >"$queue/list"
+"$tests/runner" "$queue" --here || fail "the runner ended with status $?"
+
+verdict() {
+	local found
+	found=$(cat "$queue/result.$1") || fail "the control $1 has no result"
+	[[ $found == "$2 "*"$3"* ]] || fail "the control $1 should give '$2 ... $3' and gave '$found'"
+}
+verdict control-pass pass ''
+verdict control-skip skip 'nothing to do'
+verdict control-needs skip 'this guest has no such-a-command'
+verdict control-status fail 'exit status 9'
+verdict control-assertion fail 'the answer: expected'
+verdict control-command fail 'false'
+verdict control-timeout fail 'still running after 2 s'
+verdict control-warning fail 'kernel log: '
+verdict control-hung fail 'kernel log: '
+verdict control-hung-declared pass ''
+verdict control-allowed pass ''
+grep -q control-fault "$queue/log.control-warning" || fail "the log of a failed test lacks the kernel's messages"
+expect_equal "the namespaces that a failed test left" "" "$(ip netns list)"

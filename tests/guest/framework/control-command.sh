@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Fails because a command fails.
+. "$(dirname "$0")/../lib.sh"
+false
+exit 0
