@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The executor: `async` tasks on pools of kernel threads.
+//!
+//! A [`Pool`] is a run queue served by kernel threads. A [`Task`] is a future on the heap with a
+//! state word; whoever wakes it, a wait-queue callback in a soft interrupt included, sets a bit,
+//! puts it on the run queue and wakes one thread. The transitions of the state word are the pure
+//! table in [`crate::dst_core::task_state`], which the host model-checks.
+//!
+//! Invariants:
+//! - A future is polled by one thread at a time, and never after it has ended or was cancelled.
+//! - A task holds its pool; a pool is dropped when no task is left, and its threads are joined
+//!   before that returns. A [`JoinHandle`] cancels and joins its task when dropped, so no code of
+//!   the module runs on behalf of a handle that is gone.
+//! - An I/O spawns no task and allocates nothing here: tasks are made at set-up.
+//!
+//! Locking: waker cells nest inside foreign wait-queue locks, the run queue's lock inside waker
+//! cells. All of them disable interrupts.
+//!
+//! Cancellation: a cancelled task is run once more by its pool, to drop the future, and is then
+//! done. Dropping a future is where its resources are released, so futures must not own memory
+//! that hardware, the block layer or the network can still reach.
+
+pub mod block_on;
+pub mod pool;
+pub mod pools;
+pub mod ring;
+pub mod task;
+pub mod timer;
+pub mod waker_cell;
+
+pub use block_on::{block_on, boxed};
+pub use pool::Pool;
+pub use pools::Pools;
+pub use ring::Ring;
+pub use task::{yield_now, JoinHandle};
+pub use timer::{timeout, Timer};
+pub use waker_cell::WakerCell;

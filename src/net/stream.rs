@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A socket that tasks can await.
+
+use crate::{
+    exec::WakerCell,
+    sys::{
+        net_namespace::Net,
+        socket::{Notify, Readiness, Registration, Socket},
+        socket_address::SocketAddress,
+    },
+};
+use core::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// The two wakers of a socket. Receiving and sending wait apart from each other.
+#[pin_data]
+struct Wakers {
+    #[pin]
+    reader: WakerCell,
+    #[pin]
+    writer: WakerCell,
+}
+
+impl Notify for Wakers {
+    fn notify(&self, readiness: Option<Readiness>) {
+        if readiness.is_none_or(Readiness::readable) {
+            self.reader.wake();
+        }
+        if readiness.is_none_or(Readiness::writable) {
+            self.writer.wake();
+        }
+    }
+}
+
+/// A connected or connecting TCP socket, or a listening one inside [`super::Listener`].
+///
+/// At most one task waits for reading and one for writing.
+pub struct Stream {
+    // Dropped first: no callback runs after that.
+    _registration: Pin<KBox<Registration<Wakers>>>,
+    wakers: Arc<Wakers>,
+    socket: Arc<Socket>,
+}
+
+impl Stream {
+    /// Registers with the wait queue of `socket`. May sleep. Errors: `ENOMEM`.
+    pub fn new(socket: Socket) -> Result<Self> {
+        let socket = Arc::new(socket, GFP_KERNEL)?;
+        let wakers = Arc::pin_init(
+            pin_init!(Wakers {
+                reader <- WakerCell::new(),
+                writer <- WakerCell::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Self {
+            _registration: Registration::new(socket.clone(), wakers.clone())?,
+            wakers,
+            socket,
+        })
+    }
+
+    /// Connects to `address` from `net`, which the caller keeps while the stream lives.
+    ///
+    /// Errors: what the network answers (`ECONNREFUSED`, `EHOSTUNREACH`, `ETIMEDOUT`, ...).
+    pub async fn connect(net: &Net, address: SocketAddress) -> Result<Self> {
+        let stream = Self::new(Socket::connect(net, address)?)?;
+        stream
+            .write_ready(|socket| {
+                if !socket.readiness().writable() {
+                    return Err(EAGAIN);
+                }
+                socket.take_error()
+            })
+            .await?;
+        Ok(stream)
+    }
+
+    /// The socket itself, for operations that do not wait.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Runs `operation`, which answers `EAGAIN` while it has to wait for input, until it answers
+    /// something else.
+    pub async fn read_ready<T>(
+        &self,
+        mut operation: impl FnMut(&Socket) -> Result<T>,
+    ) -> Result<T> {
+        poll_fn(|context| {
+            self.poll_ready(
+                context,
+                &self.wakers.reader,
+                Readiness::readable,
+                &mut operation,
+            )
+        })
+        .await
+    }
+
+    /// As [`Self::read_ready`], for room to send.
+    pub async fn write_ready<T>(
+        &self,
+        mut operation: impl FnMut(&Socket) -> Result<T>,
+    ) -> Result<T> {
+        poll_fn(|context| {
+            self.poll_ready(
+                context,
+                &self.wakers.writer,
+                Readiness::writable,
+                &mut operation,
+            )
+        })
+        .await
+    }
+
+    fn poll_ready<T>(
+        &self,
+        context: &Context<'_>,
+        cell: &WakerCell,
+        ready: fn(Readiness) -> bool,
+        operation: &mut impl FnMut(&Socket) -> Result<T>,
+    ) -> Poll<Result<T>> {
+        match operation(&self.socket) {
+            Err(error) if error == EAGAIN => {}
+            result => return Poll::Ready(result),
+        }
+        cell.register(context.waker());
+        // What came between the attempt and the registration woke nobody.
+        if ready(self.socket.readiness()) {
+            match operation(&self.socket) {
+                // Ready and yet nothing to do (an aborted accept, memory short): look again
+                // later, behind the other tasks.
+                Err(error) if error == EAGAIN => context.waker().wake_by_ref(),
+                result => return Poll::Ready(result),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Leaves the waker that room to send, or [`Self::wake_writer`], wakes.
+    pub fn register_writer(&self, context: &Context<'_>) {
+        self.wakers.writer.register(context.waker());
+    }
+
+    /// Wakes the task that sends. Any context.
+    pub fn wake_writer(&self) {
+        self.wakers.writer.wake();
+    }
+
+    /// Fills `bytes`. Errors: `ECONNRESET` if the stream ends before that, `ENODATA` if it ends
+    /// before the first byte.
+    pub async fn read_exact(&self, bytes: &mut [u8]) -> Result {
+        let mut done = 0;
+        while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.read_ready(|socket| socket.receive(rest)).await? {
+                0 if done == 0 => return Err(ENODATA),
+                0 => return Err(ECONNRESET),
+                count => done += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all of `bytes`.
+    pub async fn write_all(&self, bytes: &[u8]) -> Result {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = self
+                .write_ready(|socket| socket.send(rest, false))
+                .await?;
+            rest = rest.get(count..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+
+    /// Resets the connection: everybody who waits gets an answer, and TCP refers to no page of a
+    /// message any more. May sleep.
+    pub fn abort(&self) {
+        self.socket.abort();
+        // TCP wakes sleepers only for a state that changed.
+        self.wakers.reader.wake();
+        self.wakers.writer.wake();
+    }
+}
