@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the control layer works on: the storages and the exports of the module.
+
+use crate::{
+    control::{
+        backend::{self as control, ConnectionFilter, Cursor, ModuleInfo, Next, PoolInfo},
+        events::Events,
+    },
+    dst_core::{
+        label,
+        map::{Kind, MAX_NODES},
+        wire::{MAX_QUEUE_DEPTH, MAX_TRANSFER, VERSION_MAX, VERSION_MIN},
+    },
+    exec::{Pool, Pools},
+    export::{
+        self,
+        config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule},
+    },
+    storage::{
+        self,
+        config::{NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo},
+    },
+    sys::refusal::Refusal,
+};
+use kernel::{prelude::*, sync::Arc, ThisModule};
+
+/// The version of the module.
+const VERSION: &str = "0.1.0";
+
+/// The port if none is given.
+const DEFAULT_PORT: u16 = 1025;
+
+/// `feature` of the netlink specification: all but encryption.
+const FEATURES: u32 = 0x7f;
+
+/// The names of the algorithms.
+const ALGORITHMS: &[&str] = &[Kind::Linear.name()];
+
+/// In a cursor over connections: it is one of an export. Those of storages come first.
+const OF_EXPORT: u64 = 1 << 63;
+
+/// Both halves of the module.
+pub(crate) struct Backend {
+    storages: Arc<storage::Registry>,
+    exports: Arc<export::Registry>,
+    pools: Arc<Pools>,
+}
+
+impl Backend {
+    /// Makes both halves, empty. Disks pin `module`, tasks run on `pools`, `events` are told of
+    /// changes. May sleep. Errors: `ENOMEM`.
+    pub(crate) fn new(
+        module: &'static ThisModule,
+        pools: Arc<Pools>,
+        events: &Arc<Events>,
+    ) -> Result<Arc<Self>> {
+        let storages = storage::Registry::new(module, pools.clone(), Some(events.clone()))?;
+        let exports = export::Registry::new(pools.clone(), Some(events.clone()))?;
+        let backend = Self {
+            storages,
+            exports,
+            pools,
+        };
+        Ok(Arc::new(backend, GFP_KERNEL)?)
+    }
+
+    /// Deletes everything, by force; for the end of the module and of the machine. Storages
+    /// first: their nodes may be exports of this machine.
+    pub(crate) fn stop(&self) {
+        self.storages.stop();
+        self.exports.stop();
+    }
+
+    fn export_connection(&self, of: Option<u32>, after: u64) -> Next<ConnectionInfo> {
+        let (cursor, info) = self.exports.connection_next(of, [after, 0])?;
+        Some(([cursor[0] | OF_EXPORT, cursor[1]], info))
+    }
+}
+
+fn pool_info(name: &'static str, pool: &Pool) -> PoolInfo {
+    PoolInfo {
+        name,
+        workers: u32::try_from(pool.workers()).unwrap_or(u32::MAX),
+        tasks: 0,
+        polls: 0,
+    }
+}
+
+type Outcome<T = ()> = core::result::Result<T, Refusal>;
+
+impl control::Backend for Backend {
+    fn storage_add(&self, config: StorageConfig) -> Outcome<bool> {
+        self.storages.storage_add(config)
+    }
+
+    fn storage_del(&self, name: &str, force: bool, timeout: Option<u32>) -> Outcome {
+        self.storages.storage_del(name, force, timeout)
+    }
+
+    fn storage_start(&self, name: &str, force: bool, timeout: Option<u32>) -> Outcome {
+        self.storages.storage_start(name, force, timeout)
+    }
+
+    fn storage_info(&self, name: &str) -> Outcome<StorageInfo> {
+        self.storages.storage_info(name)
+    }
+
+    fn storage_next(&self, cursor: Cursor) -> Next<StorageInfo> {
+        self.storages.storage_next(cursor)
+    }
+
+    fn node_add(&self, storage: &str, config: NodeConfig) -> Outcome<u32> {
+        self.storages.node_add(storage, config)
+    }
+
+    fn node_del(&self, storage: &str, which: &NodeSelector) -> Outcome {
+        self.storages.node_del(storage, which)
+    }
+
+    fn node_del_all(&self, storage: &str) -> Outcome {
+        self.storages.node_del_all(storage)
+    }
+
+    fn node_info(&self, storage: &str, index: u32) -> Outcome<NodeInfo> {
+        self.storages.node_info(storage, index)
+    }
+
+    fn node_next(&self, storage: Option<&str>, cursor: Cursor) -> Next<NodeInfo> {
+        self.storages.node_next(storage, cursor)
+    }
+
+    fn export_add(&self, config: ExportConfig) -> Outcome<ExportInfo> {
+        self.exports.export_add(config)
+    }
+
+    fn export_del(&self, which: &ExportSelector, force: bool) -> Outcome {
+        self.exports.export_del(which, force)
+    }
+
+    fn export_set(&self, which: &ExportSelector, allow: KVec<Rule>) -> Outcome {
+        self.exports.export_set(which, allow)
+    }
+
+    fn export_info(&self, which: &ExportSelector) -> Outcome<ExportInfo> {
+        self.exports.export_info(which)
+    }
+
+    fn export_next(&self, cursor: Cursor) -> Next<ExportInfo> {
+        self.exports.export_next(cursor)
+    }
+
+    fn connection_next(&self, filter: &ConnectionFilter, cursor: Cursor) -> Next<ConnectionInfo> {
+        if cursor[0] & OF_EXPORT != 0 {
+            let of = match filter {
+                ConnectionFilter::Export(id) => Some(*id),
+                _ => None,
+            };
+            return self.export_connection(of, cursor[0] & !OF_EXPORT);
+        }
+        match filter {
+            ConnectionFilter::All => self
+                .storages
+                .connection_next(None, cursor)
+                .or_else(|| self.export_connection(None, 0)),
+            ConnectionFilter::Storage(name) => {
+                self.storages.connection_next(Some(name.as_str()), cursor)
+            }
+            ConnectionFilter::Export(id) => self.export_connection(Some(*id), 0),
+        }
+    }
+
+    fn info(&self) -> Outcome<ModuleInfo> {
+        let mut pools = KVec::with_capacity(3, GFP_KERNEL)?;
+        pools.push(pool_info("net", &self.pools.net), GFP_KERNEL)?;
+        pools.push(pool_info("io", &self.pools.io), GFP_KERNEL)?;
+        pools.push(pool_info("export", &self.pools.export), GFP_KERNEL)?;
+        pools.push(pool_info("control", &self.pools.control), GFP_KERNEL)?;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(ModuleInfo {
+            version: VERSION,
+            protocol_min: VERSION_MIN.into(),
+            protocol_max: VERSION_MAX.into(),
+            label_version: label::VERSION,
+            features: FEATURES,
+            algorithms: ALGORITHMS,
+            default_port: DEFAULT_PORT,
+            max_storages: count(storage::registry::MAX_STORAGES),
+            max_nodes: count(MAX_NODES),
+            max_exports: count(export::registry::MAX_EXPORTS),
+            max_transfer: MAX_TRANSFER,
+            max_queue_depth: MAX_QUEUE_DEPTH,
+            storages: count(self.storages.len()),
+            exports: count(self.exports.len()),
+            pools,
+        })
+    }
+
+    fn generation(&self) -> u32 {
+        // Both only grow, so the sum changes with each of them.
+        let sum = self
+            .storages
+            .generation()
+            .wrapping_add(self.exports.generation());
+        sum.max(1)
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The files of storages and nodes in sysfs.
+//!
+//! They are described in `Documentation/ABI/testing/sysfs-devices-dst`. A file asks the backend
+//! by name each time that it is read, so a directory keeps nothing alive that it tells of.
+
+use super::backend::Backend;
+use crate::{
+    storage::config::{Name, NodeInfo, StorageInfo},
+    sys::sysfs::{Access, File, Files, Page},
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// An identity as text; empty if there is none.
+struct Uuid(Option<[u8; 16]>);
+
+impl core::fmt::Display for Uuid {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (index, byte) in self.0.iter().flatten().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+crate::kernel_display!(Uuid);
+
+/// What is behind the files of a storage.
+pub struct StorageFiles<B: Backend> {
+    backend: Arc<B>,
+    name: Name,
+}
+
+impl<B: Backend> StorageFiles<B> {
+    /// Files of the storage `name`.
+    pub fn new(backend: Arc<B>, name: Name) -> Self {
+        Self { backend, name }
+    }
+
+    fn info(&self) -> Result<StorageInfo> {
+        self.backend
+            .storage_info(self.name.as_str())
+            .map_err(|refusal| refusal.error())
+    }
+
+    /// "sectors (start [size]): 0 [800] | 800 [800]"; a dash where it is not known yet.
+    fn nodes(&self, page: &mut Page<'_>) -> Result {
+        page.put(fmt!("sectors (start [size]):"))?;
+        let mut cursor = [0; 2];
+        let mut separator = " ";
+        while let Some((next, info)) = self.backend.node_next(Some(self.name.as_str()), cursor) {
+            cursor = next;
+            page.put(fmt!("{}", separator))?;
+            separator = " | ";
+            match info.config.start {
+                Some(start) => page.put(fmt!("{}", start))?,
+                None => page.put(fmt!("-"))?,
+            }
+            match info.config.size {
+                Some(size) => page.put(fmt!(" [{}]", size))?,
+                None => page.put(fmt!(" [-]"))?,
+            }
+        }
+        page.put(fmt!("\n"))
+    }
+
+    /// Whatever is written.
+    fn remove_all_nodes(&self, _text: &[u8]) -> Result {
+        self.backend
+            .node_del_all(self.name.as_str())
+            .map_err(|refusal| refusal.error())
+    }
+}
+
+/// A file that shows one expression of the information.
+macro_rules! shows {
+    ($name:literal, $info:ident => $value:expr) => {
+        File {
+            name: $name,
+            access: Access::Read(|files, page| {
+                let $info = files.info()?;
+                page.put(fmt!("{}\n", $value))
+            }),
+        }
+    };
+}
+
+impl<B: Backend> Files for StorageFiles<B> {
+    const FILES: &'static [File<Self>] = &[
+        shows!(c"alg", info => info.algorithm.as_str()),
+        shows!(c"name", info => info.name.as_str()),
+        File {
+            name: c"nodes",
+            access: Access::Read(Self::nodes),
+        },
+        File {
+            name: c"remove_all_nodes",
+            access: Access::Write(Self::remove_all_nodes),
+        },
+        shows!(c"disk", info => info.disk.as_str()),
+        shows!(c"size", info => info.sectors),
+        shows!(c"state", info => info.state.as_str()),
+        shows!(c"reason", info => info.reason.as_str()),
+        shows!(c"waits_for", info => info.waits_for.as_str()),
+        shows!(c"uuid", info => Uuid(info.uuid)),
+        shows!(c"epoch", info => info.epoch),
+        shows!(c"raw", info => u32::from(info.raw)),
+        shows!(c"ro", info => u32::from(info.read_only)),
+        shows!(c"openers", info => info.openers),
+        shows!(c"in_flight", info => info.in_flight),
+        shows!(c"read_ios", info => info.io.read_ios),
+        shows!(c"read_bytes", info => info.io.read_bytes),
+        shows!(c"write_ios", info => info.io.write_ios),
+        shows!(c"write_bytes", info => info.io.write_bytes),
+        shows!(c"errors", info => info.io.errors),
+    ];
+}
+
+/// What is behind the files of a node.
+pub struct NodeFiles<B: Backend> {
+    backend: Arc<B>,
+    storage: Name,
+    index: u32,
+}
+
+impl<B: Backend> NodeFiles<B> {
+    /// Files of node `index` of a storage.
+    pub fn new(backend: Arc<B>, storage: Name, index: u32) -> Self {
+        Self {
+            backend,
+            storage,
+            index,
+        }
+    }
+
+    fn info(&self) -> Result<NodeInfo> {
+        self.backend
+            .node_info(self.storage.as_str(), self.index)
+            .map_err(|refusal| refusal.error())
+    }
+}
+
+impl<B: Backend> Files for NodeFiles<B> {
+    const FILES: &'static [File<Self>] = &[
+        shows!(c"type", info => *info.config.place),
+        shows!(c"start", info => info.config.start.unwrap_or(0)),
+        shows!(c"size", info => info.config.size.unwrap_or(0)),
+        shows!(c"index", info => info.config.index.unwrap_or(0)),
+        shows!(c"state", info => info.state.as_str()),
+        shows!(c"reason", info => info.reason.as_str()),
+        shows!(c"waits_for", info => info.waits_for.as_str()),
+        shows!(c"uuid", info => Uuid(info.uuid)),
+        shows!(c"in_flight", info => info.in_flight),
+        shows!(c"queued", info => info.queued),
+        shows!(c"read_ios", info => info.io.read_ios),
+        shows!(c"read_bytes", info => info.io.read_bytes),
+        shows!(c"write_ios", info => info.io.write_ios),
+        shows!(c"write_bytes", info => info.io.write_bytes),
+        shows!(c"errors", info => info.io.errors),
+        shows!(c"retries", info => info.retries),
+        shows!(c"reconnects", info => info.reconnects),
+    ];
+}

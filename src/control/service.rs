@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of the netlink family.
+
+use super::{
+    backend::{Backend, ConnectionFilter},
+    directories::Directories,
+    faults, format, parse,
+    uapi::{attr, cmd, storage_del_flags, storage_start_flags},
+};
+use crate::{
+    storage::config::Name,
+    sys::{
+        genl::{Dump, Fault, Request, Service},
+        refusal::Refusal,
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Requests and dumps, carried out by a backend.
+pub struct Requests<B: Backend> {
+    backend: Arc<B>,
+    directories: Arc<Directories<B>>,
+}
+
+/// Why a request was not carried out: it is not well-formed, or it was refused.
+enum Failure {
+    Fault(Fault),
+    Refusal(Refusal),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+type Outcome = core::result::Result<(), Failure>;
+
+impl<B: Backend> Requests<B> {
+    pub(super) fn new(backend: Arc<B>, directories: Arc<Directories<B>>) -> Self {
+        Self {
+            backend,
+            directories,
+        }
+    }
+
+    fn perform(&self, request: &Request<'_>) -> Outcome {
+        match request.command() {
+            cmd::STORAGE_ADD => self.storage_add(request),
+            cmd::STORAGE_DEL => self.storage_del(request),
+            cmd::STORAGE_START => self.storage_start(request),
+            cmd::STORAGE_GET => self.storage_get(request),
+            cmd::NODE_ADD => self.node_add(request),
+            cmd::NODE_DEL => self.node_del(request),
+            cmd::NODE_GET => self.node_get(request),
+            cmd::EXPORT_ADD => self.export_add(request),
+            cmd::EXPORT_DEL => self.export_del(request),
+            cmd::EXPORT_SET => self.export_set(request),
+            cmd::EXPORT_GET => self.export_get(request),
+            cmd::INFO_GET => self.info_get(request),
+            _ => Err(Fault::from(EOPNOTSUPP).into()),
+        }
+    }
+
+    fn storage_name(request: &Request<'_>) -> parse::Parsed<Name> {
+        let attributes = request.attributes();
+        parse::name(&attributes, attr::storage::NAME, "the name of the storage")
+    }
+
+    fn storage_add(&self, request: &Request<'_>) -> Outcome {
+        let config = parse::storage(&request.attributes(), request.net())?;
+        self.directories.add_storage(config)?;
+        Ok(())
+    }
+
+    fn storage_del(&self, request: &Request<'_>) -> Outcome {
+        use attr::storage as a;
+        let attributes = request.attributes();
+        let name = Self::storage_name(request)?;
+        let force = attributes.flags(a::DEL_FLAGS)? & storage_del_flags::FORCE != 0;
+        let timeout = attributes
+            .get_u32(a::TIMEOUT)?
+            .filter(|timeout| *timeout != 0);
+        self.backend.storage_del(name.as_str(), force, timeout)?;
+        self.directories.storage_gone(&name);
+        Ok(())
+    }
+
+    fn storage_start(&self, request: &Request<'_>) -> Outcome {
+        use attr::storage as a;
+        let attributes = request.attributes();
+        let name = Self::storage_name(request)?;
+        let force = attributes.flags(a::START_FLAGS)? & storage_start_flags::FORCE != 0;
+        let timeout = attributes
+            .get_u32(a::TIMEOUT)?
+            .filter(|timeout| *timeout != 0);
+        self.backend.storage_start(name.as_str(), force, timeout)?;
+        self.directories.add_nodes(&name);
+        Ok(())
+    }
+
+    fn storage_get(&self, request: &Request<'_>) -> Outcome {
+        let name = Self::storage_name(request)?;
+        let info = self.backend.storage_info(name.as_str())?;
+        request.reply(|message| format::storage(message, &info))?;
+        Ok(())
+    }
+
+    fn node_storage(request: &Request<'_>) -> parse::Parsed<Name> {
+        let attributes = request.attributes();
+        parse::name(&attributes, attr::node::STORAGE, "the name of the storage")
+    }
+
+    fn node_add(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let storage = Self::node_storage(request)?;
+        let config = parse::node(&request.attributes())?;
+        let index = self.backend.node_add(storage.as_str(), config)?;
+        request.reply(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, index)
+        })?;
+        Ok(())
+    }
+
+    fn node_del(&self, request: &Request<'_>) -> Outcome {
+        let storage = Self::node_storage(request)?;
+        let selector = parse::node_selector(&request.attributes())?;
+        self.backend.node_del(storage.as_str(), &selector)?;
+        Ok(())
+    }
+
+    fn node_get(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let storage = Self::node_storage(request)?;
+        let index = request
+            .attributes()
+            .require(a::INDEX, "the index of the node")?
+            .u32()?;
+        let info = self.backend.node_info(storage.as_str(), index)?;
+        request.reply(|message| format::node(message, &info))?;
+        Ok(())
+    }
+
+    fn export_add(&self, request: &Request<'_>) -> Outcome {
+        let config = parse::export(&request.attributes(), request.net())?;
+        let info = self.backend.export_add(config)?;
+        request.reply(|message| format::new_export(message, &info))?;
+        Ok(())
+    }
+
+    fn export_del(&self, request: &Request<'_>) -> Outcome {
+        let attributes = request.attributes();
+        let selector = parse::export_selector(&attributes, request.net())?;
+        let flags = attributes.flags(attr::export::DEL_FLAGS)?;
+        let force = flags & super::uapi::export_del_flags::FORCE != 0;
+        self.backend.export_del(&selector, force)?;
+        Ok(())
+    }
+
+    fn export_set(&self, request: &Request<'_>) -> Outcome {
+        let attributes = request.attributes();
+        let selector = parse::export_selector(&attributes, request.net())?;
+        self.backend
+            .export_set(&selector, parse::allow(&attributes)?)?;
+        Ok(())
+    }
+
+    fn export_get(&self, request: &Request<'_>) -> Outcome {
+        let selector = parse::export_selector(&request.attributes(), request.net())?;
+        let info = self.backend.export_info(&selector)?;
+        request.reply(|message| format::export(message, &info))?;
+        Ok(())
+    }
+
+    fn info_get(&self, request: &Request<'_>) -> Outcome {
+        let info = self.backend.info()?;
+        request.reply(|message| format::module(message, &info))?;
+        Ok(())
+    }
+
+    fn dump_storages(&self, dump: &mut Dump<'_>) -> Result {
+        while let Some((next, info)) = self.backend.storage_next(dump.cursor()) {
+            if !dump.entry(next, |message| format::storage(message, &info))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn dump_nodes(&self, dump: &mut Dump<'_>) -> Result {
+        let attributes = dump.request.attributes();
+        let storage = match attributes.get(attr::node::STORAGE) {
+            Some(name) => Some(name.text().map_err(|fault| fault.error)?),
+            None => None,
+        };
+        while let Some((next, info)) = self.backend.node_next(storage, dump.cursor()) {
+            if !dump.entry(next, |message| format::node(message, &info))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn dump_exports(&self, dump: &mut Dump<'_>) -> Result {
+        while let Some((next, info)) = self.backend.export_next(dump.cursor()) {
+            if !dump.entry(next, |message| format::export(message, &info))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn dump_connections(&self, dump: &mut Dump<'_>) -> Result {
+        use attr::connection as a;
+        let attributes = dump.request.attributes();
+        let fault = |fault: Fault| fault.error;
+        let storage = attributes
+            .get(a::STORAGE)
+            .map(|name| name.text())
+            .transpose();
+        let export = attributes.get_u32(a::EXPORT_ID).map_err(fault)?;
+        let filter = match (storage.map_err(fault)?, export) {
+            (None, None) => ConnectionFilter::All,
+            (Some(name), None) => ConnectionFilter::Storage(Name::from_display(&name)),
+            (None, Some(id)) => ConnectionFilter::Export(id),
+            // No connection belongs to both.
+            (Some(_), Some(_)) => return Err(EINVAL),
+        };
+        while let Some((next, info)) = self.backend.connection_next(&filter, dump.cursor()) {
+            if !dump.entry(next, |message| format::connection(message, &info))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Service for Requests<B> {
+    fn request(&self, request: &Request<'_>) -> core::result::Result<(), Fault> {
+        self.perform(request).map_err(|failure| match failure {
+            Failure::Fault(fault) => fault,
+            Failure::Refusal(refusal) => {
+                faults::fault(request.command(), &request.attributes(), &refusal)
+            }
+        })
+    }
+
+    fn dump_room(&self, command: u8) -> usize {
+        if command != cmd::EXPORT_GET {
+            return 0;
+        }
+        let mut longest = 0;
+        let mut cursor = [0; 2];
+        while let Some((next, info)) = self.backend.export_next(cursor) {
+            cursor = next;
+            longest = info.allow.len().max(longest);
+        }
+        format::export_room(longest)
+    }
+
+    fn dump(&self, dump: &mut Dump<'_>) -> Result {
+        dump.set_generation(self.backend.generation());
+        match dump.request.command() {
+            cmd::STORAGE_GET => self.dump_storages(dump),
+            cmd::NODE_GET => self.dump_nodes(dump),
+            cmd::EXPORT_GET => self.dump_exports(dump),
+            cmd::CONNECTION_GET => self.dump_connections(dump),
+            _ => Err(EOPNOTSUPP),
+        }
+    }
+}

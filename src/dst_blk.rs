@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! DST: one block device out of disks on several machines.
+//!
+//! Layers, each of which uses only those above it:
+//!
+//! | module      | what it is                                                            |
+//! |-------------|-----------------------------------------------------------------------|
+//! | `dst_core`  | pure decisions: protocol, labels, maps; also a host crate             |
+//! | `sys`       | safe types over kernel interfaces; the only unsafe code               |
+//! | `exec`      | the executor: worker pools, tasks, timers                             |
+//! | `net`       | asynchronous sockets and sessions                                     |
+//! | `device`    | block devices as nodes: labels                                        |
+//! | `storage`   | disks made of nodes: the way of a bio                                 |
+//! | `export`    | the serving side                                                      |
+//! | `control`   | generic netlink and sysfs                                             |
+//!
+//! Start: worker pools, the registries of storages and exports, then control, which lets
+//! administrators in. Stop is the reverse: nobody can ask for anything any more, then exports and
+//! storages go, then the workers.
+
+#![deny(unsafe_code)]
+
+#[path = "core/lib.rs"]
+pub mod dst_core;
+
+#[allow(unsafe_code)]
+pub mod sys;
+
+pub mod exec;
+
+pub mod net;
+
+pub mod device;
+
+pub mod storage;
+
+pub mod export;
+
+pub mod control;
+
+mod backend;
+
+use crate::{
+    backend::Backend,
+    control::{events::Events, Control},
+    exec::Pools,
+};
+use kernel::{prelude::*, sync::Arc};
+
+module! {
+    type: Module,
+    name: "dst_blk",
+    authors: ["DST developers"],
+    description: "DST: distributed storage, one block device out of disks on several machines",
+    license: "GPL",
+    params: {
+        workers: u32 {
+            default: 0,
+            description: "Threads in each worker pool; 0 for one per CPU",
+        },
+    },
+}
+
+/// The most threads in one pool.
+const MAX_WORKERS: u32 = 1024;
+
+/// The loaded module.
+struct Module {
+    // Fields are dropped in this order.
+    control: Option<Control<Backend>>,
+    backend: Arc<Backend>,
+    _pools: Arc<Pools>,
+}
+
+impl kernel::Module for Module {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let workers = match module_parameters::workers.value() {
+            0 => sys::cpu::online(),
+            workers => workers.min(MAX_WORKERS),
+        };
+        let pools = Arc::new(Pools::new(workers as usize)?, GFP_KERNEL)?;
+        let events = Events::new()?;
+        let backend = Backend::new(module, pools.clone(), &events)?;
+        let control = Control::start(backend.clone(), &events)?;
+        pr_info!("loaded, {} workers in each pool\n", workers);
+        Ok(Self {
+            control: Some(control),
+            backend,
+            _pools: pools,
+        })
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // Nobody can ask for anything after this.
+        self.control = None;
+        self.backend.stop();
+        pr_info!("unloaded\n");
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the administrator asks of an export, and what exports and connections tell about
+//! themselves.
+//!
+//! Plain values, as in [`crate::storage::config`]: control fills and formats them, the export
+//! layer takes and makes them.
+
+pub use crate::dst_core::access::{Access, Rule};
+use crate::storage::config::{Name, Reason};
+use crate::sys::{net_namespace::Net, socket_address::SocketAddress};
+use kernel::{prelude::*, str::CString, sync::Arc};
+
+/// An export that is to be added.
+pub struct ExportConfig {
+    /// Name that clients may ask for; may be empty.
+    pub name: Name,
+    /// The device, by its absolute path.
+    pub path: CString,
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddress,
+    /// Nobody may write.
+    pub read_only: bool,
+    /// Complete writes from the device's cache.
+    pub write_back: bool,
+    /// Several sessions may write.
+    pub shared_writers: bool,
+    /// Use the device although something else is on it.
+    pub force: bool,
+    /// Who may connect; nobody if empty. No prefix is there twice.
+    pub allow: KVec<Rule>,
+    /// Connections that wait to be accepted, 1 to 4096.
+    pub backlog: Option<u32>,
+    /// Requests in work per connection, 1 to 4096.
+    pub queue_depth: Option<u32>,
+    /// Bytes of data in one request.
+    pub max_transfer: Option<u32>,
+    /// Connections at the same time.
+    pub max_clients: Option<u32>,
+    /// Bytes of memory for the data of one client.
+    pub client_memory: Option<u64>,
+    /// Milliseconds that a new connection has for its negotiation.
+    pub hello_timeout: Option<u32>,
+    /// Milliseconds of silence until a client counts as dead; `Some(0)`: never.
+    pub idle_timeout: Option<u32>,
+    /// Where the sockets are made.
+    pub net: Net,
+}
+
+/// Which export is meant. Everything that is given must match, and only one export may.
+pub struct ExportSelector {
+    /// Number.
+    pub id: Option<u32>,
+    /// Name.
+    pub name: Option<Name>,
+    /// Path of the device.
+    pub path: Option<CString>,
+    /// Where it listens.
+    pub address: Option<SocketAddress>,
+    /// Unless the number is given, only exports of this namespace are looked at.
+    pub net: Net,
+}
+
+/// What an export is doing. The numbers are those of `export-state` in the netlink
+/// specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ExportState {
+    /// The device is open, the socket does not listen yet.
+    Starting = 0,
+    /// Clients can connect.
+    Listening = 1,
+    /// Clients are not served.
+    Failed = 2,
+    /// The export is being deleted.
+    Stopping = 3,
+}
+
+/// What an export tells about itself.
+pub struct ExportInfo {
+    /// Number, never 0.
+    pub id: u32,
+    /// Name; may be empty.
+    pub name: Name,
+    /// The device's path as it was given.
+    pub path: Arc<CString>,
+    /// Where it listens.
+    pub address: SocketAddress,
+    /// Nobody may write.
+    pub read_only: bool,
+    /// Writes complete from the device's cache.
+    pub write_back: bool,
+    /// Several sessions may write.
+    pub shared_writers: bool,
+    /// Who may connect.
+    pub allow: Arc<KVec<Rule>>,
+    /// Limits in force, see [`ExportConfig`].
+    pub backlog: u32,
+    /// See [`ExportConfig`].
+    pub queue_depth: u32,
+    /// See [`ExportConfig`].
+    pub max_transfer: u32,
+    /// See [`ExportConfig`].
+    pub max_clients: u32,
+    /// See [`ExportConfig`].
+    pub client_memory: u64,
+    /// See [`ExportConfig`].
+    pub hello_timeout: u32,
+    /// See [`ExportConfig`].
+    pub idle_timeout: u32,
+    /// What it is doing.
+    pub state: ExportState,
+    /// Why; may be empty.
+    pub reason: Reason,
+    /// Milliseconds since the state was entered.
+    pub since: u64,
+    /// Size of the device in sectors.
+    pub sectors: u64,
+    /// Bytes.
+    pub logical_block: u32,
+    /// Connections now.
+    pub clients: u32,
+    /// Sessions that may write now.
+    pub writers: u32,
+    /// Requests in work.
+    pub in_flight: u32,
+    /// Reads served.
+    pub read_ios: u64,
+    /// Bytes sent as data.
+    pub read_bytes: u64,
+    /// Writes served.
+    pub write_ios: u64,
+    /// Bytes received as data.
+    pub write_bytes: u64,
+    /// Requests that ended in an error of the device.
+    pub errors: u64,
+    /// Connections and requests that were refused.
+    pub refused: u64,
+    /// Where the sockets are; events about the export go there.
+    pub net: Net,
+}
+
+/// What a connection is doing. The numbers are those of `connection-state` in the netlink
+/// specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ConnectionState {
+    /// The transport connection is being made.
+    Connecting = 0,
+    /// The peers are negotiating.
+    Handshake = 1,
+    /// Requests can be sent.
+    Established = 2,
+    /// Requests in flight are being finished.
+    Draining = 3,
+    /// It is gone.
+    Closed = 4,
+}
+
+/// To whom a connection belongs.
+#[derive(Clone, Copy)]
+pub enum ConnectionOwner {
+    /// To a node: this machine is the client.
+    Node {
+        /// Name of the storage.
+        storage: Name,
+        /// Place of the node in it.
+        index: u32,
+    },
+    /// To an export: this machine serves.
+    Export {
+        /// Number of the export.
+        id: u32,
+    },
+}
+
+/// What a connection tells about itself.
+#[derive(Clone)]
+pub struct ConnectionInfo {
+    /// Number, unique while the module is loaded and never 0.
+    pub id: u64,
+    /// To whom it belongs.
+    pub owner: ConnectionOwner,
+    /// What it is doing.
+    pub state: ConnectionState,
+    /// Why; may be empty.
+    pub reason: Reason,
+    /// Milliseconds since the state was entered.
+    pub since: u64,
+    /// Own address, once there is one.
+    pub local: Option<SocketAddress>,
+    /// Address of the other side.
+    pub peer: Option<SocketAddress>,
+    /// What the client may do, once that was negotiated.
+    pub access: Option<Access>,
+    /// Version of the wire protocol; 0 before it was negotiated.
+    pub version: u32,
+    /// Identity of the session, once there is one.
+    pub session: Option<[u8; 16]>,
+    /// Requests sent or in work.
+    pub in_flight: u32,
+    /// Requests answered.
+    pub requests: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Bytes given to the socket.
+    pub sent_bytes: u64,
+    /// Bytes taken from the socket.
+    pub received_bytes: u64,
+    /// Where the socket is; events about the connection go there.
+    pub net: Net,
+}
+
+/// Who is told when something about exports and connections changes.
+///
+/// The same rules as for [`crate::storage::config::StorageObserver`].
+pub trait ExportObserver: Send + Sync {
+    /// An export came, changed its state, or went ([`ExportState::Stopping`]).
+    fn export_changed(&self, info: &ExportInfo);
+
+    /// A connection was established, refused or closed.
+    fn connection_changed(&self, info: &ConnectionInfo);
+}

@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A client's connection: its three tasks and what they share.
+
+use super::{
+    buffers::Buffers,
+    config::ConnectionState,
+    export::Export,
+    hello, labels,
+    reply::{Finished, FinishedQueue, Pending, Reply, Slot},
+};
+use crate::{
+    pr_info_ratelimited, pr_warn_ratelimited,
+    dst_core::session::Head,
+    dst_core::wire::{self, check_request, Message as WireMessage, Negotiated, Request},
+    exec::{timeout, yield_now, JoinHandle, Ring, Timer, WakerCell},
+    net::{
+        sender::{Pause, STARVED_MS},
+        Incoming, Sender, SessionError, Stream,
+    },
+    sys::{
+        bio::SECTOR_SHIFT,
+        device_bio::{DeviceFlags, DeviceOp},
+        socket_address::SocketAddress,
+    },
+};
+use core::{
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll},
+};
+use kernel::{
+    new_mutex, new_spinlock_irq,
+    prelude::*,
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc, Mutex, SpinLockIrq,
+    },
+    time::{BootTime, Delta, Instant},
+};
+
+/// Bytes that are received before other tasks of the worker have a turn.
+const BUDGET: u32 = 1 << 20;
+/// What a request costs beside its payload.
+const REQUEST_COST: u32 = 4096;
+
+/// What a client said of itself.
+#[derive(Clone, Copy)]
+pub struct Session {
+    /// The same for all connections of one start of a storage.
+    pub id: [u8; 16],
+    /// Grows with each connection.
+    pub incarnation: u64,
+    /// Whether it may write.
+    pub write: bool,
+    /// The version spoken.
+    pub version: u16,
+}
+
+/// What is known of a connection from the first moment on.
+#[pin_data]
+pub struct Peer {
+    /// Unique while the module is loaded, never 0.
+    pub id: u64,
+    /// The other end.
+    pub address: SocketAddress,
+    /// The socket.
+    pub stream: Arc<Stream>,
+    /// When it connected.
+    pub since: Instant<BootTime>,
+    /// Set by the hello.
+    #[pin]
+    pub session: Mutex<Option<Session>>,
+    /// Its tasks, joined by whoever removes the peer from the export.
+    #[pin]
+    pub tasks: Mutex<KVec<JoinHandle>>,
+    /// The address list allows reading only.
+    pub read_only: Atomic<bool>,
+    /// Nothing is received any more.
+    pub closed: Atomic<bool>,
+    /// Nothing of it is at the device any more, and nothing will be.
+    pub drained: Atomic<bool>,
+    /// Results on their way, once the hello is through; tells what is at the device.
+    #[pin]
+    pub finished: Mutex<Option<Arc<FinishedQueue>>>,
+    /// Requests accepted and not answered.
+    pub outstanding: Atomic<u32>,
+    /// Requests answered.
+    pub requests: Atomic<u64>,
+    /// Requests refused.
+    pub refused: Atomic<u64>,
+}
+
+impl Peer {
+    /// A connection that was just accepted. May sleep.
+    pub fn new(id: u64, stream: Stream) -> Result<Arc<Self>> {
+        let address = stream.socket().peer_address()?;
+        let stream = Arc::new(stream, GFP_KERNEL)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                id,
+                address,
+                stream,
+                since: Instant::now(),
+                session <- new_mutex!(None, "dst_peer_session"),
+                tasks <- new_mutex!(KVec::new(), "dst_peer_tasks"),
+                finished <- new_mutex!(None, "dst_peer_finished"),
+                read_only: Atomic::new(true),
+                closed: Atomic::new(false),
+                drained: Atomic::new(false),
+                outstanding: Atomic::new(0),
+                requests: Atomic::new(0),
+                refused: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Ends the connection. Its tasks notice. May sleep.
+    pub fn close(&self) {
+        self.closed.store(true, ordering::Release);
+        self.stream.abort();
+    }
+
+    /// Whether all its tasks have ended, so that joining them does not wait.
+    pub fn is_over(&self) -> bool {
+        self.drained.load(ordering::Acquire) && self.tasks.lock().iter().all(JoinHandle::is_done)
+    }
+
+    /// The bios of this connection that are at the device.
+    pub fn at_device(&self) -> u32 {
+        self.finished.lock().as_ref().map_or(0, |queue| queue.at_device())
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> ConnectionState {
+        if self.drained.load(ordering::Acquire) {
+            ConnectionState::Closed
+        } else if self.closed.load(ordering::Acquire) {
+            ConnectionState::Draining
+        } else if self.session.lock().is_some() {
+            ConnectionState::Established
+        } else {
+            ConnectionState::Handshake
+        }
+    }
+}
+
+/// A request on its way to the device.
+struct Job {
+    request: Request,
+    message: WireMessage,
+    slot: Slot,
+}
+
+/// A connection after its hello.
+#[pin_data]
+pub struct Connection {
+    peer: Arc<Peer>,
+    export: Arc<Export>,
+    negotiated: Negotiated,
+    sender: Arc<Sender<Reply>>,
+    finished: Arc<FinishedQueue>,
+    #[pin]
+    buffers: Buffers,
+    #[pin]
+    jobs: SpinLockIrq<Ring<Job>>,
+    #[pin]
+    job_waker: WakerCell,
+    /// No job will be added.
+    received_all: Atomic<bool>,
+    /// No job will be submitted.
+    submitted_all: Atomic<bool>,
+}
+
+/// Why a connection ended.
+pub enum End {
+    /// The client said so, or the export is being stopped.
+    Orderly,
+    /// The network or the framing failed.
+    Session(SessionError),
+    /// The client broke the protocol, or was refused.
+    Protocol(wire::Reason),
+}
+
+impl From<SessionError> for End {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+crate::kernel_display!(End);
+
+impl core::fmt::Display for End {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Orderly => f.write_str("closed in order"),
+            Self::Session(error) => write!(f, "{error}"),
+            Self::Protocol(reason) => f.write_str(reason.as_str()),
+        }
+    }
+}
+
+/// The receiving task of a connection, from its first byte on.
+pub async fn run(export: Arc<Export>, peer: Arc<Peer>) {
+    let end = match hello::admit(&export, &peer).await {
+        Ok((incoming, negotiated)) => match Connection::start(&export, &peer, negotiated) {
+            Ok(connection) => {
+                let end = connection.receive(incoming).await;
+                peer.close();
+                connection.end_of_input();
+                end
+            }
+            Err(error) => {
+                peer.drained.store(true, ordering::Release);
+                error.into()
+            }
+        },
+        Err(end) => {
+            peer.drained.store(true, ordering::Release);
+            end
+        }
+    };
+    peer.close();
+    match end {
+        End::Orderly => {}
+        End::Session(SessionError::Network(_)) => {
+            pr_info_ratelimited!("export {}: {}: {}\n", export.label(), peer.address, end);
+        }
+        _ => pr_warn_ratelimited!("export {}: {}: {}\n", export.label(), peer.address, end),
+    }
+}
+
+impl Connection {
+    /// Makes slots and the other two tasks.
+    fn start(export: &Arc<Export>, peer: &Arc<Peer>, negotiated: Negotiated) -> Result<Arc<Self>> {
+        let depth = negotiated.queue_depth as usize;
+        let buffers = Buffers::new(depth, export.memory(), negotiated.max_transfer as usize)?;
+        let sender = Sender::new(peer.stream.clone(), depth)?;
+        let finished = FinishedQueue::new(depth)?;
+        *peer.finished.lock() = Some(finished.clone());
+        let jobs = Ring::new(depth)?;
+        let connection = Arc::pin_init(
+            pin_init!(Self {
+                peer: peer.clone(),
+                export: export.clone(),
+                negotiated,
+                sender,
+                finished,
+                buffers <- buffers,
+                jobs <- new_spinlock_irq!(jobs, "dst_jobs"),
+                job_waker <- WakerCell::new(),
+                received_all: Atomic::new(false),
+                submitted_all: Atomic::new(false),
+            }),
+            GFP_KERNEL,
+        )?;
+        let pools = export.pools();
+        let timer = Timer::new()?;
+        let mut tasks = peer.tasks.lock();
+        tasks.reserve(2, GFP_KERNEL)?;
+        let submit = pools.export.spawn(c"export-submit", connection.clone().submit())?;
+        tasks.push(submit, GFP_KERNEL)?;
+        match pools.net.spawn(c"export-send", connection.clone().send(timer)) {
+            Ok(send) => tasks.push(send, GFP_KERNEL)?,
+            Err(error) => {
+                // The submitter has nothing to do and ends.
+                drop(tasks);
+                connection.end_of_input();
+                return Err(error);
+            }
+        }
+        Ok(connection)
+    }
+
+    /// The slots and pages.
+    pub fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    fn end_of_input(&self) {
+        self.sender.close();
+        self.received_all.store(true, ordering::Release);
+        self.job_waker.wake();
+    }
+
+    async fn receive(&self, mut incoming: Incoming) -> End {
+        let Ok(mut timer) = Timer::new() else {
+            return ENOMEM.into();
+        };
+        let mut budget = BUDGET;
+        loop {
+            match self.receive_one(&mut incoming, &mut timer).await {
+                Ok(Some(bytes)) => {
+                    budget = budget.saturating_sub(REQUEST_COST.saturating_add(bytes));
+                }
+                Ok(None) => return End::Orderly,
+                Err(end) => return end,
+            }
+            if budget == 0 {
+                budget = BUDGET;
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Receives a request and passes it on. Returns the length of its payload, `None` after a
+    /// goodbye.
+    async fn receive_one(
+        &self,
+        incoming: &mut Incoming,
+        timer: &mut Timer,
+    ) -> core::result::Result<Option<u32>, End> {
+        let head = self.next_head(incoming, timer).await?;
+        let message = match WireMessage::parse(&head.header) {
+            Ok(message) => message,
+            Err(error) => {
+                let fatal = End::Protocol(wire::Reason::from_display(&error));
+                let Some(status) = error.status() else {
+                    return Err(fatal);
+                };
+                let epoch = self.export.epoch();
+                let header = WireMessage::refuse_raw(&head.header, status, epoch).ok_or(fatal)?;
+                self.refuse(incoming, timer, header).await?;
+                return Ok(Some(head.payload));
+            }
+        };
+        let gate = self.export.gate(&self.peer);
+        match check_request(&message, head.payload, &self.negotiated, &gate) {
+            Ok(Request::Goodbye(_)) => Ok(None),
+            Ok(request) => {
+                self.accept(incoming, timer, message, request).await?;
+                Ok(Some(head.payload))
+            }
+            Err(refusal) => {
+                let Some(status) = refusal.status() else {
+                    return Err(End::Protocol(wire::Reason::from_display(&refusal)));
+                };
+                let header = message.reply(status, gate.epoch).encode();
+                self.refuse(incoming, timer, header).await?;
+                Ok(Some(head.payload))
+            }
+        }
+    }
+
+    /// The next request's header, which may be awaited for as long as the export's idle limit.
+    async fn next_head(
+        &self,
+        incoming: &mut Incoming,
+        timer: &mut Timer,
+    ) -> core::result::Result<Head, End> {
+        let limit = match self.export.settings.idle_timeout {
+            0 => return Ok(incoming.head().await?),
+            limit => Delta::from_millis(limit.into()),
+        };
+        match timeout(timer, limit, pin!(incoming.head())).await {
+            Some(head) => Ok(head?),
+            None => Err(End::Protocol(wire::Reason::from_display(
+                &"nothing was heard for longer than the idle limit",
+            ))),
+        }
+    }
+
+    async fn take_slot(
+        &self,
+        bytes: u32,
+        timer: &mut Timer,
+    ) -> core::result::Result<Slot, End> {
+        self.buffers
+            .take(bytes, timer, &self.peer.closed)
+            .await
+            .ok_or(End::Orderly)
+    }
+
+    /// Answers with a ready header. It takes a slot like any request, so that a client that sends
+    /// nothing but nonsense is slowed down too.
+    async fn refuse(
+        &self,
+        incoming: &mut Incoming,
+        timer: &mut Timer,
+        header: [u8; wire::HEADER_BYTES],
+    ) -> core::result::Result<(), End> {
+        incoming.skip_payload().await?;
+        let slot = self.take_slot(0, timer).await?;
+        self.peer.refused.fetch_add(1, ordering::Relaxed);
+        self.peer.outstanding.fetch_add(1, ordering::Relaxed);
+        self.finished.push(Finished {
+            header: Some(header),
+            request: WireMessage::request(wire::Opcode::Ping, 0, 0),
+            status: wire::Status::Invalid,
+            slot: Some(slot),
+            payload: 0,
+        });
+        Ok(())
+    }
+
+    async fn accept(
+        &self,
+        incoming: &mut Incoming,
+        timer: &mut Timer,
+        message: WireMessage,
+        request: Request,
+    ) -> core::result::Result<(), End> {
+        let bytes = match request {
+            Request::Read(range) | Request::Write { range, .. } => range.length,
+            Request::LabelRead | Request::LabelWrite { .. } | Request::ClaimEpoch(_) => {
+                wire::LABEL_BYTES
+            }
+            _ => 0,
+        };
+        let slot = self.take_slot(bytes, timer).await?;
+        incoming
+            .payload_into(|offset| slot.segments(offset as usize, (bytes - offset) as usize))
+            .await?;
+        self.peer.outstanding.fetch_add(1, ordering::Relaxed);
+        if let Request::Ping = request {
+            self.finished.push(Finished {
+                header: None,
+                request: message,
+                status: wire::Status::Ok,
+                slot: Some(slot),
+                payload: 0,
+            });
+            return Ok(());
+        }
+        let job = Job {
+            request,
+            message,
+            slot,
+        };
+        // There is room for every slot.
+        if self.jobs.lock().push_back(job).is_err() {
+            return Err(ENOBUFS.into());
+        }
+        self.job_waker.wake();
+        Ok(())
+    }
+
+    /// The submitting task. Runs where it may sleep on storage.
+    async fn submit(self: Arc<Self>) {
+        while let Some(job) = poll_fn(|context| self.poll_job(context)).await {
+            let Job {
+                request,
+                message,
+                slot,
+            } = job;
+            // The owner may have changed since the request was received. It is counted before the
+            // gate is looked at: a claim changes the gate before it looks at the count.
+            self.finished.device_begins();
+            let gate = self.export.gate(&self.peer);
+            let finished =
+                match check_request(&message, payload_of(&message), &self.negotiated, &gate) {
+                    Ok(_) if message.opcode.has_range() || request == Request::Flush => {
+                        self.submit_to_device(request, message, slot);
+                        continue;
+                    }
+                    Ok(_) => {
+                        self.finished.device_ends();
+                        labels::perform(&self.export, &self.peer, request, message, slot).await
+                    }
+                    Err(refusal) => {
+                        self.finished.device_ends();
+                        Finished {
+                            header: None,
+                            request: message,
+                            status: refusal.status().unwrap_or(wire::Status::Invalid),
+                            slot: Some(slot),
+                            payload: 0,
+                        }
+                    }
+                };
+            self.finished.push(finished);
+        }
+        self.submitted_all.store(true, ordering::Release);
+        self.finished.wake();
+    }
+
+    fn poll_job(&self, context: &Context<'_>) -> Poll<Option<Job>> {
+        self.job_waker.register(context.waker());
+        // Before the queue is looked at: nothing is added after this.
+        let last = self.received_all.load(ordering::Acquire);
+        match self.jobs.lock().pop_front() {
+            Some(job) => Poll::Ready(Some(job)),
+            None if last => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    fn submit_to_device(&self, request: Request, message: WireMessage, slot: Slot) {
+        let stable = self.export.is_write_through();
+        let (op, flags) = match request {
+            Request::Write { fua, .. } => (DeviceOp::Write, fua_if(fua || stable)),
+            Request::Flush => (DeviceOp::Flush, DeviceFlags::default()),
+            Request::Discard(_) => (DeviceOp::Discard, DeviceFlags::default()),
+            Request::WriteZeroes { fua, no_unmap, .. } => {
+                let flags = DeviceFlags {
+                    nounmap: no_unmap,
+                    ..fua_if(fua || stable)
+                };
+                (DeviceOp::WriteZeroes, flags)
+            }
+            _ => (DeviceOp::Read, DeviceFlags::default()),
+        };
+        self.export.count(op, message.length);
+        let pending = Pending {
+            finished: self.finished.clone(),
+            request: message,
+        };
+        let sector = message.offset >> SECTOR_SHIFT;
+        slot.submit(self.export.device(), op, flags, sector, message.length, pending);
+    }
+
+    /// Turns results into answers; drops them once the connection is broken.
+    fn answer(&self) {
+        while let Some(finished) = self.finished.pop() {
+            self.peer.outstanding.fetch_sub(1, ordering::Release);
+            self.peer.requests.fetch_add(1, ordering::Relaxed);
+            if !finished.status.is_ok() && finished.header.is_none() {
+                self.export.count_error();
+            }
+            let epoch = self.export.epoch();
+            let header = finished
+                .header
+                .unwrap_or_else(|| finished.request.reply(finished.status, epoch).encode());
+            // A refused reply goes away with its slot.
+            let _ = self.sender.queue(Reply {
+                header,
+                slot: finished.slot,
+                payload: finished.payload,
+            });
+        }
+    }
+
+    /// The sending task. It outlives the socket: it ends when nothing is at the device any more.
+    async fn send(self: Arc<Self>, mut timer: Timer) {
+        loop {
+            let pause = poll_fn(|context| {
+                self.finished.register(context);
+                let last = self.submitted_all.load(ordering::Acquire);
+                self.answer();
+                if last && self.peer.outstanding.load(ordering::Acquire) == 0 {
+                    return Poll::Ready(Pause::Broken);
+                }
+                match self.sender.poll_send(context, &self) {
+                    Poll::Ready(Pause::Broken) => {
+                        // What is at the device comes back all the same.
+                        self.peer.stream.abort();
+                        Poll::Pending
+                    }
+                    other => other,
+                }
+            })
+            .await;
+            match pause {
+                Pause::Starved => timer.sleep(Delta::from_millis(STARVED_MS)).await,
+                Pause::Broken => break,
+            }
+        }
+        while self.sender.take_unsent().is_some() {}
+        self.peer.drained.store(true, ordering::Release);
+    }
+}
+
+/// The payload that a request with this header has.
+fn payload_of(message: &WireMessage) -> u32 {
+    match message.opcode {
+        wire::Opcode::Write => message.length,
+        wire::Opcode::LabelWrite => wire::LABEL_BYTES,
+        _ => 0,
+    }
+}
+
+fn fua_if(fua: bool) -> DeviceFlags {
+    DeviceFlags {
+        fua,
+        ..DeviceFlags::default()
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What exports and their connections tell about themselves.
+
+use super::{
+    config::{ConnectionInfo, ConnectionOwner, ConnectionState, ExportInfo, ExportState},
+    connection::Peer,
+    export::Export,
+};
+use crate::{dst_core::access::Access, storage::config::Reason};
+use kernel::sync::{atomic::ordering, Arc};
+
+impl Export {
+    /// Everything about the export. May sleep.
+    pub fn info(&self) -> ExportInfo {
+        let peers = self.peers.lock();
+        let live = |peer: &&Arc<Peer>| peer.state() != ConnectionState::Closed;
+        let clients = peers.iter().filter(live).count() as u32;
+        let writers = peers
+            .iter()
+            .filter(live)
+            .filter(|peer| peer.session.lock().is_some_and(|session| session.write))
+            .count() as u32;
+        let in_flight = peers.iter().fold(0_u32, |sum, peer| {
+            sum.saturating_add(peer.outstanding.load(ordering::Relaxed))
+        });
+        let refused = peers.iter().fold(0_u64, |sum, peer| {
+            sum.saturating_add(peer.refused.load(ordering::Relaxed))
+        });
+        drop(peers);
+        let counters = self.counters();
+        ExportInfo {
+            id: self.id,
+            name: self.name,
+            path: self.path.clone(),
+            address: self.address,
+            read_only: self.settings.read_only,
+            write_back: self.settings.write_back,
+            shared_writers: self.settings.shared_writers,
+            allow: self.allowed(),
+            backlog: self.settings.backlog,
+            queue_depth: self.settings.queue_depth,
+            max_transfer: self.settings.max_transfer,
+            max_clients: self.settings.max_clients,
+            client_memory: self.settings.client_memory,
+            hello_timeout: self.settings.hello_timeout,
+            idle_timeout: self.settings.idle_timeout,
+            state: ExportState::Listening,
+            reason: Reason::new(),
+            since: self.since.elapsed().as_millis().unsigned_abs(),
+            sectors: self.device().sectors(),
+            logical_block: self.limits().logical_block,
+            clients,
+            writers,
+            in_flight,
+            read_ios: counters.read_ios.load(ordering::Relaxed),
+            read_bytes: counters.read_bytes.load(ordering::Relaxed),
+            write_ios: counters.write_ios.load(ordering::Relaxed),
+            write_bytes: counters.write_bytes.load(ordering::Relaxed),
+            errors: counters.errors.load(ordering::Relaxed),
+            refused: refused.saturating_add(self.refused.load(ordering::Relaxed)),
+            net: self.net.clone(),
+        }
+    }
+
+    /// Everything about one of its connections. May sleep.
+    pub fn connection_info(&self, peer: &Peer) -> ConnectionInfo {
+        let session = *peer.session.lock();
+        ConnectionInfo {
+            id: peer.id,
+            owner: ConnectionOwner::Export { id: self.id },
+            state: peer.state(),
+            reason: Reason::new(),
+            since: peer.since.elapsed().as_millis().unsigned_abs(),
+            local: peer.stream.socket().local_address().ok(),
+            peer: Some(peer.address),
+            access: session.map(|session| {
+                if session.write && !self.gate(peer).read_only {
+                    Access::ReadWrite
+                } else {
+                    Access::ReadOnly
+                }
+            }),
+            version: session.map_or(0, |session| session.version.into()),
+            session: session.map(|session| session.id),
+            in_flight: peer.outstanding.load(ordering::Relaxed),
+            requests: peer.requests.load(ordering::Relaxed),
+            refused: peer.refused.load(ordering::Relaxed),
+            sent_bytes: 0,
+            received_bytes: 0,
+            net: self.net.clone(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The listening task of an export.
+
+use super::{
+    connection::{self, Peer},
+    export::Export,
+};
+use crate::{
+    pr_warn_ratelimited,
+    exec::Timer,
+    net::{Listener, Stream},
+    sys::socket::Socket,
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc,
+    },
+    time::{delay::fsleep, Delta},
+};
+
+/// How long to wait after an accept that failed for lack of memory or files, in milliseconds.
+const PAUSE_MS: i64 = 100;
+
+static NEXT_ID: Atomic<u64> = Atomic::new(1);
+
+/// Accepts connections for `export` until it is cancelled.
+pub async fn run(export: Arc<Export>, listener: Listener, mut timer: Timer) {
+    loop {
+        match listener.accept().await {
+            Ok(socket) => {
+                prune(&export);
+                if let Err(error) = admit(&export, socket) {
+                    export.refused.fetch_add(1, ordering::Relaxed);
+                    pr_warn_ratelimited!(
+                        "export {}: a connection was dropped: error {}\n",
+                        export.label(),
+                        error.to_errno()
+                    );
+                }
+            }
+            Err(_) => timer.sleep(Delta::from_millis(PAUSE_MS)).await,
+        }
+    }
+}
+
+/// Forgets the connections that are over; joining their tasks does not wait.
+fn prune(export: &Export) {
+    let mut over: KVec<Arc<Peer>> = KVec::new();
+    let mut peers = export.peers.lock();
+    peers.retain(|peer| {
+        if !peer.is_over() {
+            return true;
+        }
+        // Kept for another round if there is no memory to remember it.
+        over.push(peer.clone(), GFP_KERNEL).is_err()
+    });
+    drop(peers);
+    for peer in over {
+        peer.tasks.lock().clear();
+    }
+}
+
+fn admit(export: &Arc<Export>, socket: Socket) -> Result {
+    // Strangers get nothing, not even memory.
+    if export.access_of(&socket.peer_address()?).is_none() {
+        return Err(EACCES);
+    }
+    let stream = Stream::new(socket)?;
+    let id = NEXT_ID.fetch_add(1, ordering::Relaxed);
+    let peer = Peer::new(id, stream)?;
+    let mut peers = export.peers.lock();
+    if peers.len() >= export.settings.max_clients as usize {
+        return Err(EUSERS);
+    }
+    peers.push(peer.clone(), GFP_KERNEL)?;
+    drop(peers);
+    let mut tasks = peer.tasks.lock();
+    let task = tasks.reserve(3, GFP_KERNEL).map_err(Error::from).and_then(|()| {
+        let receiver = connection::run(export.clone(), peer.clone());
+        export.pools().net.spawn(c"export-receive", receiver)
+    });
+    match task {
+        Ok(task) => {
+            tasks.push(task, GFP_KERNEL)?;
+            Ok(())
+        }
+        Err(error) => {
+            drop(tasks);
+            peer.drained.store(true, ordering::Release);
+            Err(error)
+        }
+    }
+}
+
+/// How often a stop looks whether a task has ended, in milliseconds.
+const STOP_STEP_MS: u32 = 5;
+
+/// Stops listening, closes all connections and joins their tasks, for at most about `limit_ms`
+/// milliseconds. False if a task is still waiting for the device: the connection then stays in
+/// the list, and the stop may be tried again. Process context, not on a worker.
+///
+/// The tasks end by themselves when nothing of theirs is at the device any more; to cancel them
+/// would leave bios without anybody to take them back.
+pub fn stop(export: &Export, limit_ms: u32) -> bool {
+    let listener = export.listener.lock().take();
+    drop(listener);
+    for peer in export.peers.lock().iter() {
+        peer.close();
+    }
+    let mut left = limit_ms / STOP_STEP_MS;
+    loop {
+        prune(export);
+        if export.peers.lock().is_empty() {
+            return true;
+        }
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        fsleep(Delta::from_millis(STOP_STEP_MS.into()));
+    }
+}

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The start of a storage: from configured nodes to a disk.
+//!
+//! Everything is checked before anything is written, and everything is made before the disk is
+//! shown. What was made is taken apart again if a later step fails.
+
+use super::{
+    fault::{Fault, Outcome},
+    lane::Lane,
+    local::Local,
+    member::Member,
+    membership::{Membership, Wanted},
+    node::{Node, Target},
+    remote::{client::Client, Remote},
+    running::{Active, Connection, Running},
+    storage::Storage,
+    survey,
+    volume::{StorageLayout, Volume, VolumeDisk, VolumeSlot},
+    wait::{Deadline, Patience},
+};
+use crate::{
+    dst_core::{
+        map::{self, stack_limits, ConfigError, Layout, Linear, NodeSpec, Note, Segment, Stacked},
+        text::Text,
+    },
+    exec::{JoinHandle, Pools, Timer},
+    fault,
+    sys::{disk::DiskBuilder, limits::QueueLimits, refusal::Field},
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Transactions in flight to an export that does not say how many.
+const DEPTH: u32 = 128;
+
+/// Milliseconds for taking apart what a failed start has made.
+const UNDO_MS: u32 = 5_000;
+
+/// What the checks of a start came to.
+struct Plan {
+    stacked: Stacked,
+    layout: StorageLayout,
+    /// `None` for a storage without labels.
+    membership: Option<Membership>,
+    read_only: bool,
+}
+
+/// A remote node that is about to run.
+struct Seed {
+    lane: Arc<Lane>,
+    remote: Option<(Arc<Remote>, KBox<Client>)>,
+    retry_limit: Option<u32>,
+}
+
+/// Starts `storage`, whose operation lock is held. Waits for the nodes.
+///
+/// Errors: why it cannot be started; it is as it was before then, but for epochs on nodes.
+pub fn start(storage: &Arc<Storage>, force: bool, patience: Patience<'_>) -> Outcome {
+    let members = copy_of(&storage.state().members)?;
+    check_numbers(&members)?;
+    let plan = check(storage, &members, force, patience)?;
+    let running = build(storage, &members, plan, force, patience)?;
+    let shown = show(storage, &running);
+    if shown.is_err() {
+        undo(storage, &members, &running);
+    }
+    shown
+}
+
+fn copy_of(members: &[Arc<Member>]) -> Outcome<KVec<Arc<Member>>> {
+    let mut copy = KVec::with_capacity(members.len(), GFP_KERNEL)?;
+    for member in members {
+        copy.push(member.clone(), GFP_KERNEL)?;
+    }
+    Ok(copy)
+}
+
+/// A node's place in the order is its index, so there may be no gap.
+fn check_numbers(members: &[Arc<Member>]) -> Outcome {
+    if members.is_empty() {
+        return Err(fault!(
+            EINVAL,
+            None,
+            "the storage has no nodes; add some first"
+        ));
+    }
+    match members
+        .iter()
+        .zip(0_u32..)
+        .find(|(member, index)| member.index() != *index)
+    {
+        None => Ok(()),
+        Some((_, index)) => Err(fault!(
+            EINVAL,
+            Field::Index,
+            "there is no node {}, and nodes are numbered without gaps; add it, or add the others \
+             again",
+            index
+        )),
+    }
+}
+
+fn place_refusal(error: ConfigError) -> Fault {
+    let text: Text<200> = Text::from_display(&error);
+    let text = text.as_str();
+    match error {
+        ConfigError::BeyondNode(..) | ConfigError::ZeroSize(_) => {
+            fault!(EINVAL, Field::Size, "{}", text)
+        }
+        ConfigError::UnalignedStart(..) | ConfigError::Overlap(..) | ConfigError::Gap(..) => {
+            fault!(EINVAL, Field::Start, "{}", text)
+        }
+        _ => fault!(EINVAL, None, "{}", text),
+    }
+}
+
+/// Looks at all nodes and decides everything. Writes nothing.
+#[inline(never)]
+fn check(
+    storage: &Storage,
+    members: &[Arc<Member>],
+    force: bool,
+    patience: Patience<'_>,
+) -> Outcome<Plan> {
+    let config = storage.config();
+    // First of all, as connections that were lost are made again here.
+    let mut found = KVec::new();
+    for member in members {
+        storage.wait_for(Some(member.place()));
+        if config.raw {
+            survey::probe(member, patience)?;
+        } else {
+            found.push(survey::survey(member, patience)?, GFP_KERNEL)?;
+        }
+    }
+    let stacked = stack_limits(members.iter().map(|member| member.facts().limits))
+        .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
+    let layout = lay_out(storage, members, &stacked)?;
+    let read_only = config.read_only || stacked.read_only;
+    let membership = if config.raw {
+        None
+    } else {
+        let wanted = Wanted {
+            config,
+            kind: storage.kind(),
+            members,
+            layout: &layout,
+            force,
+            read_only,
+        };
+        Some(Membership::examine(&wanted, found, patience)?)
+    };
+    Ok(Plan {
+        stacked,
+        layout,
+        membership,
+        read_only,
+    })
+}
+
+#[inline(never)]
+fn lay_out(
+    storage: &Storage,
+    members: &[Arc<Member>],
+    stacked: &Stacked,
+) -> Outcome<StorageLayout> {
+    let mut specs = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
+    let mut segments = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
+    for member in members {
+        specs.push(
+            NodeSpec {
+                start: member.config.start,
+                size: member.config.size,
+                available: member.facts().sectors,
+            },
+            GFP_KERNEL,
+        )?;
+        segments.push(Segment::EMPTY, GFP_KERNEL)?;
+    }
+    let name = storage.config().name;
+    let mut note = |note: Note| pr_info!("{}: {}\n", name.as_str(), format_args!("{note}"));
+    map::place(
+        storage.kind(),
+        &specs,
+        stacked.logical_block,
+        &mut segments,
+        &mut note,
+    )
+    .map_err(place_refusal)?;
+    Linear::new(segments).map_err(place_refusal)
+}
+
+/// Makes this machine the owner, and then all but the disk.
+#[inline(never)]
+fn build(
+    storage: &Arc<Storage>,
+    members: &[Arc<Member>],
+    plan: Plan,
+    force: bool,
+    patience: Patience<'_>,
+) -> Outcome<Arc<Running>> {
+    let read_only = plan.read_only;
+    if let Some(membership) = &plan.membership {
+        let wanted = Wanted {
+            config: storage.config(),
+            kind: storage.kind(),
+            members,
+            layout: &plan.layout,
+            force,
+            read_only,
+        };
+        membership.take(&wanted, patience)?;
+    }
+    let mut nodes = KVec::with_capacity(members.len(), GFP_KERNEL)?;
+    let mut seeds = KVec::with_capacity(members.len(), GFP_KERNEL)?;
+    for (index, member) in members.iter().enumerate() {
+        member.learn(|facts| facts.range = plan.layout.range_of(index));
+        let (identity, epoch) = match &plan.membership {
+            Some(membership) => (
+                membership.storage,
+                membership.epoch_of(index, member, read_only),
+            ),
+            None => ([0; 16], 0),
+        };
+        let (node, seed) = make_node(member, identity, epoch)?;
+        nodes.push(node, GFP_KERNEL)?;
+        seeds.push(seed, GFP_KERNEL)?;
+    }
+    note_results(storage, &plan);
+    let volume = Volume::new(plan.layout, nodes)?;
+    run(storage, volume, seeds)
+}
+
+/// Writes into the state what is known before the disk is there.
+fn note_results(storage: &Storage, plan: &Plan) {
+    let mut state = storage.state();
+    state.sectors = plan.layout.sectors();
+    state.logical_block = plan.stacked.logical_block;
+    state.physical_block = plan.stacked.physical_block;
+    state.read_only = plan.read_only;
+    if let Some(membership) = &plan.membership {
+        state.uuid = Some(membership.storage);
+        state.epoch = membership.epoch;
+    }
+}
+
+#[inline(never)]
+fn make_node(member: &Member, storage: [u8; 16], epoch: u64) -> Outcome<(Node, Seed)> {
+    let facts = member.facts();
+    let lane = Lane::new()?;
+    let (target, remote) = match (member.device(), member.address()) {
+        (Some(device), _) => (Target::Local(Local::new(device)?), None),
+        (None, Some(address)) => {
+            let (client, identity) = member.take_client(storage, epoch).ok_or_else(|| {
+                fault!(
+                    ECONNRESET,
+                    None,
+                    "{}: the connection was lost",
+                    member.place()
+                )
+            })?;
+            let depth = match facts.queue_depth {
+                0 => DEPTH,
+                depth => depth,
+            };
+            let settings = member.settings(address, u32::MAX);
+            let remote = Remote::new(settings, identity, epoch, depth, lane.clone())?;
+            (Target::Remote(remote.clone()), Some((remote, client)))
+        }
+        (None, None) => return Err(EINVAL.into()),
+    };
+    let node = Node {
+        target,
+        lane: lane.clone(),
+        volatile_cache: facts.limits.volatile_cache,
+        max_transfer: facts.max_transfer,
+        discard: facts.limits.max_discard > 0,
+        max_discard: facts.limits.max_discard,
+        max_write_zeroes: facts.limits.max_write_zeroes,
+    };
+    let seed = Seed {
+        lane,
+        remote,
+        retry_limit: member.config.retry_limit,
+    };
+    Ok((node, seed))
+}
+
+/// Spawns the tasks.
+#[inline(never)]
+fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcome<Arc<Running>> {
+    let pools = &storage.context().pools;
+    let slot = VolumeSlot::new(volume.clone())?;
+    let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
+    let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
+    for (index, seed) in seeds.into_iter().enumerate() {
+        let task = pools
+            .io
+            .spawn(c"storage-issue", volume.clone().issue(index))?;
+        issue.push(task, GFP_KERNEL)?;
+        let connection = match seed.remote {
+            None => None,
+            Some((remote, client)) => {
+                let supervise = supervise(pools, &remote, client)?;
+                let send = pools
+                    .net
+                    .spawn(c"storage-send", remote.clone().send(Timer::new()?))?;
+                Some(Connection::new(remote, supervise, send, seed.retry_limit))
+            }
+        };
+        let active = Active {
+            lane: seed.lane,
+            connection,
+        };
+        nodes.push(active, GFP_KERNEL)?;
+    }
+    Ok(Running::new(slot, nodes, issue)?)
+}
+
+/// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.
+#[inline(never)]
+fn supervise(pools: &Pools, remote: &Arc<Remote>, client: KBox<Client>) -> Result<JoinHandle> {
+    let first = remote
+        .clone()
+        .supervise(KBox::into_inner(client), Timer::new()?);
+    pools.net.spawn(c"storage-supervise", first)
+}
+
+/// Makes the storage known as running and shows its disk.
+#[inline(never)]
+fn show(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
+    // A deletion by force asks for the interrupt first and looks here then; so it sees what is
+    // running, or its request is seen below.
+    storage.state().running = Some(running.clone());
+    storage.wait_for(None);
+    check_interrupt(storage)?;
+    let config = storage.config();
+    let (sectors, read_only) = {
+        let state = storage.state();
+        (state.sectors, state.read_only)
+    };
+    let watch = storage.clone().watch(running.clone());
+    let watch = storage
+        .context()
+        .pools
+        .control
+        .spawn(c"storage-watch", watch)?;
+    running.set_watch(watch);
+    running.settle();
+    let disk = DiskBuilder::new(config.disk.as_str())?
+        .capacity(sectors)
+        .limits(queue_limits(storage))
+        .read_only(read_only)
+        .add::<VolumeDisk>(storage.context().module, None, running.volume().clone())
+        .map_err(|error| {
+            fault!(
+                error,
+                Field::Disk,
+                "the disk /dev/{} cannot be made (error {})",
+                config.disk.as_str(),
+                error.to_errno()
+            )
+        })?;
+    storage.state().device_number = Some(disk.device_number());
+    running.set_disk(disk);
+    // Partitions were looked for; that may have taken as long as a node was away.
+    check_interrupt(storage)
+}
+
+fn check_interrupt(storage: &Storage) -> Outcome {
+    if storage.is_interrupted() {
+        Err(fault!(ECANCELED, None, "the storage is being deleted"))
+    } else {
+        Ok(())
+    }
+}
+
+/// The limits of the disk.
+#[inline(never)]
+fn queue_limits(storage: &Storage) -> QueueLimits {
+    let state = storage.state();
+    let facts = || state.members.iter().map(|member| member.facts());
+    let Ok(stacked) = stack_limits(facts().map(|facts| facts.limits)) else {
+        return QueueLimits::new();
+    };
+    QueueLimits::new()
+        .logical_block_size(stacked.logical_block)
+        .physical_block_size(stacked.physical_block)
+        .io_min(stacked.io_min)
+        .io_opt(stacked.io_opt)
+        .discard(stacked.max_discard.into(), stacked.discard_granularity)
+        .write_zeroes(stacked.max_write_zeroes.into())
+        .write_cache(stacked.volatile_cache)
+        .fua(stacked.volatile_cache && stacked.fua)
+        .rotational(stacked.rotational)
+        .stable_writes(stacked.stable_writes)
+        .nowait(true)
+        .dma_alignment(facts().map(|facts| facts.dma_alignment).fold(0, u32::max))
+}
+
+/// Takes apart what a start has made that did not succeed.
+#[inline(never)]
+fn undo(storage: &Storage, members: &[Arc<Member>], running: &Running) {
+    let deadline = Deadline::after(UNDO_MS);
+    match running.dismantle(true, &deadline) {
+        Ok(()) => {
+            let running = storage.state().running.take();
+            drop(running);
+            for member in members {
+                member.renew_session();
+            }
+        }
+        // What is left keeps its place; a deletion goes on with it.
+        Err(left) => pr_warn!(
+            "{}: {} requests are still at local devices\n",
+            storage.config().name.as_str(),
+            left
+        ),
+    }
+    let mut state = storage.state();
+    state.sectors = 0;
+    state.device_number = None;
+    state.read_only = storage.config().read_only;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Adding and removing the nodes of a storage that was not started.
+
+use super::{
+    config::{NodeConfig, NodeSelector, NodeState, Place},
+    fault::{Fault, Outcome},
+    member::Member,
+    storage::Storage,
+    wait::Deadline,
+};
+use crate::{
+    dst_core::{
+        map::MAX_NODES,
+        wire::{MAX_CONNECTIONS, MAX_QUEUE_DEPTH, MAX_TRANSFER, MIN_TRANSFER},
+    },
+    fault,
+    sys::{
+        bdev::{BlockDevice, OpenMode},
+        refusal::Field,
+    },
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Milliseconds for adding a node, whatever its own limits are.
+const ADD_MS: u32 = 60_000;
+
+/// Milliseconds of silence after which a peer is asked whether it is alive: a property of the
+/// sockets.
+pub const KEEPALIVE_MS: u32 = 10_000;
+
+impl Storage {
+    /// Adds a node; returns its index. Waits for the node's device or export.
+    pub fn node_add(&self, config: NodeConfig) -> Outcome<u32> {
+        let _operation = self.operation.lock();
+        self.check_configuring()?;
+        check_limits(&config)?;
+        let index = self.choose_index(config.index)?;
+        self.check_place(&config.place)?;
+        let deadline = Deadline::after(ADD_MS);
+        let patience = self.patience(&deadline);
+        let place = config.place.clone();
+        let pools = self.context().pools.clone();
+        let config = NodeConfig {
+            index: Some(index),
+            ..config
+        };
+        self.wait_for(Some(&place));
+        let opened = Member::open(config, self.config(), pools, patience);
+        self.wait_for(None);
+        let member = opened.map_err(|fault| match (fault.error(), self.known_device(&place)) {
+            (EBUSY, Some(other)) => same_device(&place, other),
+            _ => fault,
+        })?;
+        self.check_export(&member)?;
+        self.insert(member)?;
+        self.context().changed();
+        self.announce_node(index);
+        self.announce();
+        Ok(index)
+    }
+
+    fn insert(&self, member: Arc<Member>) -> Outcome {
+        let mut state = self.state();
+        let index = member.index();
+        let at = state
+            .members
+            .iter()
+            .filter(|other| other.index() < index)
+            .count();
+        state.members.reserve(1, GFP_KERNEL)?;
+        state
+            .members
+            .insert_within_capacity(at, member)
+            .map_err(|_| ENOMEM)?;
+        Ok(())
+    }
+
+    fn choose_index(&self, wanted: Option<u32>) -> Outcome<u32> {
+        let state = self.state();
+        if state.members.len() >= MAX_NODES {
+            return Err(fault!(
+                ENOSPC,
+                None,
+                "a storage has at most {} nodes",
+                MAX_NODES
+            ));
+        }
+        let last = state.members.last().map(|member| member.index());
+        let index = wanted.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1)));
+        if index as usize >= MAX_NODES {
+            return Err(fault!(
+                EINVAL,
+                Field::Index,
+                "nodes are numbered from 0 to {}",
+                MAX_NODES - 1
+            ));
+        }
+        match state.members.iter().find(|member| member.index() == index) {
+            None => Ok(index),
+            Some(member) => Err(fault!(
+                EEXIST,
+                Field::Index,
+                "there is a node {} already: {}",
+                index,
+                member.place()
+            )),
+        }
+    }
+
+    /// Refuses a node that was given before in the same words.
+    fn check_place(&self, place: &Place) -> Outcome {
+        let state = self.state();
+        let same = state
+            .members
+            .iter()
+            .find(|member| match (member.place(), place) {
+                (Place::Local(a), Place::Local(b)) => a.to_bytes() == b.to_bytes(),
+                (
+                    Place::Remote {
+                        address: a,
+                        export: x,
+                    },
+                    Place::Remote {
+                        address: b,
+                        export: y,
+                    },
+                ) => a == b && x == y,
+                _ => false,
+            });
+        same.map_or(Ok(()), |member| Err(same_device(place, member.index())))
+    }
+
+    /// The node that has the device at `place` open, perhaps under another name.
+    fn known_device(&self, place: &Place) -> Option<u32> {
+        let Place::Local(path) = place else {
+            return None;
+        };
+        let mode = OpenMode {
+            write: false,
+            exclusive: false,
+        };
+        let number = BlockDevice::open(path, mode).ok()?.device_number();
+        let state = self.state();
+        let same = |member: &&Arc<Member>| {
+            member
+                .device()
+                .is_some_and(|device| device.device_number() == number)
+        };
+        state.members.iter().find(same).map(|member| member.index())
+    }
+
+    /// Refuses an export of a device that is a node already by way of another export or address.
+    fn check_export(&self, member: &Member) -> Outcome {
+        let device = member.facts().device;
+        if device == [0; 16] {
+            return Ok(());
+        }
+        let state = self.state();
+        let same = state
+            .members
+            .iter()
+            .find(|other| other.facts().device == device);
+        same.map_or(Ok(()), |other| {
+            Err(same_device(member.place(), other.index()))
+        })
+    }
+
+    /// Removes a node.
+    pub fn node_del(&self, which: &NodeSelector) -> Outcome {
+        let _operation = self.operation.lock();
+        self.check_configuring()?;
+        let mut state = self.state();
+        let mut matching = state
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| matches(member, which));
+        let at = match (matching.next(), matching.next()) {
+            (Some((at, _)), None) => at,
+            (None, _) => {
+                return Err(fault!(
+                    ENOENT,
+                    None,
+                    "the storage \"{}\" has no such node",
+                    self.config().name.as_str()
+                ))
+            }
+            _ => {
+                return Err(fault!(
+                    EINVAL,
+                    None,
+                    "more than one node of \"{}\" matches; give its index",
+                    self.config().name.as_str()
+                ))
+            }
+        };
+        let removed = state.members.remove(at).map_err(|_| ENOENT)?;
+        drop(state);
+        self.removed(&removed);
+        self.announce();
+        Ok(())
+    }
+
+    /// Removes all nodes.
+    pub fn node_del_all(&self) -> Outcome {
+        let _operation = self.operation.lock();
+        self.check_configuring()?;
+        let removed = core::mem::replace(&mut self.state().members, KVec::new());
+        for member in &removed {
+            self.removed(member);
+        }
+        self.announce();
+        Ok(())
+    }
+
+    /// Tells that a node has gone.
+    fn removed(&self, member: &Member) {
+        self.context().changed();
+        if let Some(observer) = &self.context().observer {
+            let mut info = self.member_info(member, None);
+            info.state = NodeState::Stopping;
+            observer.node_changed(&info);
+        }
+    }
+}
+
+fn same_device(place: &Place, index: u32) -> Fault {
+    fault!(
+        EEXIST,
+        None,
+        "{} is node {} of this storage already",
+        place,
+        index
+    )
+}
+
+fn check_limits(config: &NodeConfig) -> Outcome {
+    let bad = |field, name: &str, most: u32| {
+        Err(fault!(
+            EINVAL,
+            field,
+            "{}: 1 to {} are possible",
+            name,
+            most
+        ))
+    };
+    let outside =
+        |value: Option<u32>, most: u32| value.is_some_and(|value| !(1..=most).contains(&value));
+    if outside(config.connections, MAX_CONNECTIONS.into()) {
+        return bad(Field::Connections, "connections", MAX_CONNECTIONS.into());
+    }
+    if config.connections.is_some_and(|count| count > 1) {
+        return Err(fault!(
+            EOPNOTSUPP,
+            Field::Connections,
+            "this version makes one connection to a node"
+        ));
+    }
+    if config
+        .keepalive
+        .is_some_and(|silence| silence != KEEPALIVE_MS)
+    {
+        return Err(fault!(
+            EOPNOTSUPP,
+            Field::Timeout,
+            "this version asks a peer whether it is alive after {} ms of silence",
+            KEEPALIVE_MS
+        ));
+    }
+    if outside(config.queue_depth, MAX_QUEUE_DEPTH) {
+        return bad(Field::QueueDepth, "requests in flight", MAX_QUEUE_DEPTH);
+    }
+    let transfer = config.max_transfer.unwrap_or(MIN_TRANSFER);
+    if !(MIN_TRANSFER..=MAX_TRANSFER).contains(&transfer) {
+        return Err(fault!(
+            EINVAL,
+            Field::MaxTransfer,
+            "{} bytes in one request; {} to {} are possible",
+            transfer,
+            MIN_TRANSFER,
+            MAX_TRANSFER
+        ));
+    }
+    if config.size == Some(0) {
+        return Err(fault!(
+            EINVAL,
+            Field::Size,
+            "a size of 0; leave it out to use the whole node"
+        ));
+    }
+    Ok(())
+}
+
+fn matches(member: &Member, which: &NodeSelector) -> bool {
+    let path = match member.place() {
+        Place::Local(path) => Some(path.to_bytes()),
+        Place::Remote { .. } => None,
+    };
+    let fits = |given: Option<u64>, has: Option<u64>| given.is_none() || given == has;
+    which.index.is_none_or(|index| index == member.index())
+        && which
+            .path
+            .as_ref()
+            .is_none_or(|wanted| path == Some(wanted.to_bytes()))
+        && (which.address.is_none() || which.address == member.address())
+        && fits(which.start, member.config.start)
+        && fits(which.size, member.config.size)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One request to a remote node that has not started: connecting, hello, labels, a look at data.
+//!
+//! It is run by a worker, while the thread of the administrator's request waits: polling the
+//! network needs more stack than is left below a system call, and the worker's is empty.
+
+use super::{
+    remote::{
+        self,
+        client::{Client, ClientError, ClientResult, Identity},
+        Settings,
+    },
+    wait::Patience,
+};
+use crate::{
+    device::label::Block,
+    dst_core::wire,
+    exec::{JoinHandle, Pool},
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+
+/// What is to be done over the connection.
+pub enum Request {
+    /// Nothing: that there is a connection is all.
+    Nothing,
+    /// Read the label.
+    ReadLabel,
+    /// Write a label, perhaps in place of another storage's.
+    WriteLabel(Block, bool),
+    /// Make the owner of this epoch the only one.
+    Claim(u64),
+    /// Read so many bytes from this byte of the data on.
+    Read(u64, usize),
+}
+
+/// What came back.
+pub enum Answer {
+    /// It was done.
+    Done,
+    /// The label's block, if there is a label.
+    Label(Option<Block>),
+    /// Data.
+    Data(KVVec<u8>),
+}
+
+/// A request with all that it needs.
+pub struct Errand {
+    /// The connection; made if there is none.
+    pub client: Option<KBox<Client>>,
+    /// How it is made.
+    pub settings: Settings,
+    /// What this side tells of itself then.
+    pub identity: Identity,
+    /// What is to be done.
+    pub request: Request,
+}
+
+/// What an errand leaves behind.
+pub struct Returned {
+    /// The connection, unless it was lost.
+    pub client: Option<KBox<Client>>,
+    /// The incarnation that was used last.
+    pub incarnation: u64,
+    /// Whether a connection had to be made.
+    pub connected: bool,
+    /// The answer.
+    pub result: ClientResult<Answer>,
+}
+
+/// Whether the connection cannot be used any more after `error`.
+pub fn is_lost(error: &ClientError) -> bool {
+    match error {
+        // The hello tells the epoch in force.
+        ClientError::Refused(status, _) => *status == wire::Status::StaleEpoch,
+        _ => true,
+    }
+}
+
+impl Errand {
+    /// Makes a connection; one that may only read if the export gives no more.
+    async fn connect(&mut self) -> ClientResult<KBox<Client>> {
+        let mut identity = self.identity;
+        identity.incarnation += 1;
+        self.identity.incarnation = identity.incarnation;
+        let attempt = KBox::pin(remote::connect(&self.settings, identity), GFP_KERNEL)
+            .map_err(Error::from)?;
+        let client = match attempt.await {
+            Err(ClientError::Refused(wire::Status::ReadOnly, _)) if identity.write => {
+                identity.incarnation += 1;
+                identity.write = false;
+                self.identity.incarnation = identity.incarnation;
+                KBox::pin(remote::connect(&self.settings, identity), GFP_KERNEL)
+                    .map_err(Error::from)?
+                    .await?
+            }
+            other => other?,
+        };
+        Ok(KBox::new(client, GFP_KERNEL).map_err(Error::from)?)
+    }
+
+    async fn perform(request: &Request, client: &mut Client) -> ClientResult<Answer> {
+        // On the heap, as the making of a connection: these futures are large.
+        KBox::pin(Self::exchange(request, client), GFP_KERNEL)
+            .map_err(Error::from)?
+            .await
+    }
+
+    async fn exchange(request: &Request, client: &mut Client) -> ClientResult<Answer> {
+        match request {
+            Request::Nothing => Ok(Answer::Done),
+            Request::ReadLabel => {
+                let mut block = Block::new()?;
+                let found = client.read_label(block.bytes_mut()).await?;
+                Ok(Answer::Label(found.then_some(block)))
+            }
+            Request::WriteLabel(block, force) => {
+                client.write_label(block.bytes(), *force).await?;
+                Ok(Answer::Done)
+            }
+            Request::Claim(epoch) => {
+                client.claim(*epoch).await?;
+                Ok(Answer::Done)
+            }
+            Request::Read(offset, bytes) => {
+                let mut data = KVVec::from_elem(0_u8, *bytes, GFP_KERNEL).map_err(Error::from)?;
+                client.read(*offset, &mut data).await?;
+                Ok(Answer::Data(data))
+            }
+        }
+    }
+
+    async fn go(mut self: KBox<Self>) -> Returned {
+        let connected = self.client.is_none();
+        let client = match self.client.take() {
+            Some(client) => Ok(client),
+            None => self.connect().await,
+        };
+        let (client, result) = match client {
+            Err(error) => (None, Err(error)),
+            Ok(mut client) => {
+                let result = Self::perform(&self.request, &mut client).await;
+                let lost = result.as_ref().is_err_and(is_lost);
+                ((!lost).then_some(client), result)
+            }
+        };
+        Returned {
+            client,
+            incarnation: self.identity.incarnation,
+            connected,
+            result,
+        }
+    }
+
+    /// Runs the errand on a worker of `pool` and waits for it. A failure to wait costs the
+    /// connection.
+    ///
+    /// Sleeps. Errors: see [`super::wait::Interrupt::run`].
+    #[inline(never)]
+    pub fn run(self: KBox<Self>, pool: &Pool, patience: Patience<'_>) -> Result<KBox<Returned>> {
+        let place = Arc::pin_init(new_mutex!(None, "dst_errand"), GFP_KERNEL)?;
+        let task = spawn(self, pool, place.clone())?;
+        patience.run(task.joined())?;
+        let returned = place.lock().take();
+        returned.ok_or(ENOMEM)
+    }
+}
+
+/// Spawns the task. Apart, so that its future is on the stack only while it is made.
+#[inline(never)]
+fn spawn(
+    errand: KBox<Errand>,
+    pool: &Pool,
+    place: Arc<Mutex<Option<KBox<Returned>>>>,
+) -> Result<JoinHandle> {
+    pool.spawn(c"storage-errand", async move {
+        let returned = errand.go().await;
+        if let Ok(returned) = KBox::new(returned, GFP_KERNEL) {
+            *place.lock() = Some(returned);
+        }
+    })
+}

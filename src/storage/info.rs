@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a storage and its nodes tell about themselves.
+
+use super::{
+    config::{
+        AlgorithmName, IoCounters, NodeConfig, NodeInfo, NodeState, Reason, StorageInfo,
+        StorageState,
+    },
+    configuring::KEEPALIVE_MS,
+    lane::Lane,
+    member::Member,
+    remote::Phase,
+    running::{Active, Connection, Running},
+    storage::Storage,
+};
+use crate::{
+    dst_core::{access::Access, text::Text},
+    export::config::{ConnectionInfo, ConnectionOwner, ConnectionState},
+};
+use kernel::{
+    prelude::*,
+    sync::{atomic::ordering, Arc},
+};
+
+/// The numbers of nodes' connections are above this, those of exports' below.
+const FIRST_CONNECTION: u64 = 1 << 48;
+
+/// What a node is doing, why, what it waits for, and for how many milliseconds.
+pub struct Condition {
+    /// What it is doing.
+    pub state: NodeState,
+    /// Why; may be empty.
+    pub reason: Reason,
+    /// What it waits for; may be empty.
+    pub waits_for: Reason,
+    /// Milliseconds since the state was entered.
+    pub since: u64,
+}
+
+/// Why there is no connection, in words.
+fn reason_of(errno: i32) -> Reason {
+    if errno == 0 {
+        return Reason::new();
+    }
+    let words = match Error::from_errno(-errno.saturating_abs()) {
+        ECONNREFUSED => "connection refused: nothing is exported there",
+        ECONNRESET | ECONNABORTED | EPIPE | ENODATA => "the connection was lost",
+        EHOSTUNREACH => "no route to the host",
+        ENETUNREACH => "the network is unreachable",
+        ENETDOWN => "the network is down",
+        ETIMEDOUT => "no answer in time",
+        EPROTO => "the peer violates the protocol",
+        EACCES | EPERM => "the export does not let this machine in",
+        EBUSY => "the export is in use by another client",
+        ESTALE => "another owner has taken the storage over",
+        _ => return Text::from_display(&format_args!("error {errno}")),
+    };
+    Text::from_display(&words)
+}
+
+impl Connection {
+    /// What the node is doing.
+    pub fn condition(&self) -> Condition {
+        let (phase, errno, since) = self.remote.phase();
+        let state = match phase {
+            Phase::Connected => NodeState::Up,
+            Phase::Connecting if self.remote.reconnects() == 0 && errno == 0 => {
+                NodeState::Connecting
+            }
+            Phase::Connecting | Phase::Waiting => NodeState::Reconnecting,
+            Phase::Refused | Phase::Failed => NodeState::Failed,
+        };
+        let waits = matches!(state, NodeState::Connecting | NodeState::Reconnecting);
+        let waits_for = if waits {
+            let address = self.remote.address();
+            Text::from_display(&format_args!("an answer from {address}"))
+        } else {
+            Reason::new()
+        };
+        Condition {
+            state,
+            reason: reason_of(errno),
+            waits_for,
+            since,
+        }
+    }
+}
+
+impl Running {
+    fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.nodes
+            .iter()
+            .filter_map(|node| node.connection.as_ref())
+    }
+
+    /// What the storage is doing, as its nodes have it.
+    pub fn overall(&self) -> StorageState {
+        let all_failed = self.nodes.iter().all(|node| {
+            node.connection
+                .as_ref()
+                .is_some_and(|connection| connection.condition().state == NodeState::Failed)
+        });
+        if self.is_failing() || all_failed {
+            StorageState::Failed
+        } else if self.connections().all(Connection::is_up) {
+            StorageState::Running
+        } else {
+            StorageState::Degraded
+        }
+    }
+
+    /// The first node that is not up.
+    fn first_missing(&self) -> Option<Condition> {
+        self.connections()
+            .map(Connection::condition)
+            .find(|condition| condition.state != NodeState::Up)
+    }
+}
+
+fn counters(lane: &Lane) -> IoCounters {
+    IoCounters {
+        read_bytes: lane.read_bytes(),
+        write_bytes: lane.write_bytes(),
+        errors: lane.errors(),
+        ..IoCounters::default()
+    }
+}
+
+fn sum(a: IoCounters, b: IoCounters) -> IoCounters {
+    IoCounters {
+        read_ios: a.read_ios.saturating_add(b.read_ios),
+        read_bytes: a.read_bytes.saturating_add(b.read_bytes),
+        write_ios: a.write_ios.saturating_add(b.write_ios),
+        write_bytes: a.write_bytes.saturating_add(b.write_bytes),
+        flush_ios: a.flush_ios.saturating_add(b.flush_ios),
+        discard_ios: a.discard_ios.saturating_add(b.discard_ios),
+        discard_bytes: a.discard_bytes.saturating_add(b.discard_bytes),
+        errors: a.errors.saturating_add(b.errors),
+    }
+}
+
+impl Storage {
+    /// Everything about the storage. May sleep, but not for a node.
+    pub fn info(&self) -> StorageInfo {
+        let config = self.config();
+        let algorithm = self.kind().name();
+        let state = self.state();
+        let mut info = StorageInfo {
+            name: config.name,
+            algorithm: AlgorithmName::from_display(
+                &algorithm.strip_prefix("alg_").unwrap_or(algorithm),
+            ),
+            disk: config.disk,
+            uuid: state.uuid,
+            raw: config.raw,
+            read_only: state.read_only,
+            state: state.phase,
+            reason: Reason::new(),
+            waits_for: state.waits_for,
+            since: state.told.1.elapsed().as_millis().unsigned_abs(),
+            sectors: state.sectors,
+            logical_block: state.logical_block,
+            physical_block: state.physical_block,
+            device_number: state.device_number,
+            epoch: state.epoch,
+            node_count: u32::try_from(state.members.len()).unwrap_or(u32::MAX),
+            openers: 0,
+            in_flight: 0,
+            io: IoCounters::default(),
+            net: config.net.clone(),
+        };
+        let running = state.running.clone();
+        drop(state);
+        if let Some(running) = running {
+            info.openers = running.openers();
+            info.in_flight = running.in_flight();
+            info.io = running
+                .nodes
+                .iter()
+                .map(|node| counters(&node.lane))
+                .fold(IoCounters::default(), sum);
+            if info.state == StorageState::Running {
+                info.state = running.overall();
+            }
+            if let Some(missing) = running.first_missing() {
+                info.reason = missing.reason;
+                info.waits_for = missing.waits_for;
+            }
+        }
+        info
+    }
+
+    /// The least index of a node that is not below `from`.
+    pub fn index_from(&self, from: u32) -> Option<u32> {
+        let state = self.state();
+        let mut indexes = state.members.iter().map(|member| member.index());
+        indexes.find(|index| *index >= from)
+    }
+
+    /// The node with an index, and the storage's moving parts.
+    fn member(&self, index: u32) -> Option<(Arc<Member>, Option<Arc<Running>>)> {
+        let state = self.state();
+        let member = state
+            .members
+            .iter()
+            .find(|member| member.index() == index)?;
+        Some((member.clone(), state.running.clone()))
+    }
+
+    /// Everything about a node. May sleep, but not for a node.
+    pub fn node_info(&self, index: u32) -> Option<NodeInfo> {
+        let (member, running) = self.member(index)?;
+        Some(self.member_info(&member, running.as_deref()))
+    }
+
+    /// Everything about `member`. May sleep, but not for a node.
+    pub fn member_info(&self, member: &Member, running: Option<&Running>) -> NodeInfo {
+        let facts = member.facts();
+        let active = running.and_then(|running| running.nodes.get(member.index() as usize));
+        let condition = self.condition(active);
+        let remote = member.address().is_some();
+        let range = facts.range.filter(|_| active.is_some());
+        NodeInfo {
+            storage: self.config().name,
+            config: NodeConfig {
+                start: range.map_or(member.config.start, |(start, _)| Some(start)),
+                size: range.map_or(member.config.size, |(_, size)| Some(size)),
+                connections: remote.then_some(1),
+                queue_depth: remote.then_some(facts.queue_depth),
+                max_transfer: remote.then_some(facts.max_transfer),
+                connect_timeout: remote.then(|| member.connect_ms()),
+                keepalive: remote.then_some(KEEPALIVE_MS),
+                ..member.config.clone()
+            },
+            read_only: facts.limits.read_only,
+            state: condition.state,
+            reason: condition.reason,
+            waits_for: condition.waits_for,
+            since: condition.since,
+            uuid: facts.uuid,
+            device_sectors: facts.sectors,
+            logical_block: facts.limits.logical_block,
+            in_flight: active.map_or(0, |active| active.lane.in_flight()),
+            queued: active.map_or(0, |active| active.lane.waiting.load(ordering::Relaxed)),
+            io: active.map_or(IoCounters::default(), |active| counters(&active.lane)),
+            retries: 0,
+            reconnects: active
+                .and_then(|active| active.connection.as_ref())
+                .map_or(0, |connection| connection.remote.reconnects().into()),
+            established: active
+                .and_then(|active| active.connection.as_ref())
+                .map_or(0, |connection| connection.is_up().into()),
+            net: self.config().net.clone(),
+        }
+    }
+
+    fn condition(&self, active: Option<&Active>) -> Condition {
+        let (phase, since) = {
+            let state = self.state();
+            let since = state.told.1.elapsed().as_millis().unsigned_abs();
+            (state.phase, since)
+        };
+        let connection = active.and_then(|active| active.connection.as_ref());
+        let state = match (phase, connection) {
+            (StorageState::Stopping, _) => NodeState::Stopping,
+            (_, Some(connection)) => return connection.condition(),
+            (StorageState::Configuring, None) => NodeState::Configured,
+            (StorageState::Starting, None) => NodeState::Connecting,
+            _ => NodeState::Up,
+        };
+        Condition {
+            state,
+            reason: Reason::new(),
+            waits_for: Reason::new(),
+            since,
+        }
+    }
+
+    /// Everything about the connection of a remote node that runs.
+    pub fn connection_info(&self, index: u32) -> Option<ConnectionInfo> {
+        let (member, running) = self.member(index)?;
+        let running = running?;
+        let active = running.nodes.get(index as usize)?;
+        let connection = active.connection.as_ref()?;
+        let facts = member.facts();
+        let condition = connection.condition();
+        let state = match condition.state {
+            NodeState::Up => ConnectionState::Established,
+            NodeState::Failed => ConnectionState::Closed,
+            _ => ConnectionState::Connecting,
+        };
+        Some(ConnectionInfo {
+            id: FIRST_CONNECTION | self.number() << 16 | u64::from(index),
+            owner: ConnectionOwner::Node {
+                storage: self.config().name,
+                index,
+            },
+            state,
+            reason: condition.reason,
+            since: condition.since,
+            local: None,
+            peer: member.address(),
+            access: Some(if facts.limits.read_only {
+                Access::ReadOnly
+            } else {
+                Access::ReadWrite
+            }),
+            version: facts.version.into(),
+            session: facts.session,
+            in_flight: active.lane.in_flight(),
+            requests: 0,
+            refused: 0,
+            sent_bytes: active.lane.write_bytes(),
+            received_bytes: active.lane.read_bytes(),
+            net: self.config().net.clone(),
+        })
+    }
+}

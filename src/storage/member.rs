@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A node of a storage as it is configured: opened or connected, and looked at.
+//!
+//! A local device is opened exclusively when the node is added, a remote one connected, so that
+//! mistakes are told at once and sizes are known. The connection is kept for the start; one that
+//! was lost in between is made again.
+
+use super::{
+    config::{NodeConfig, Place, StorageConfig},
+    errand::{Answer, Errand, Request},
+    facts::{device_facts, export_facts, Facts},
+    fault::{Fault, Outcome},
+    remote::{
+        client::{Client, ClientError, ClientResult, Identity},
+        Settings,
+    },
+    wait::Patience,
+};
+use crate::{
+    exec::Pools,
+    fault,
+    sys::{
+        bdev::{BlockDevice, OpenMode},
+        net_namespace::Net,
+        random,
+        refusal::Field,
+        socket_address::SocketAddress,
+    },
+};
+use kernel::{new_mutex, prelude::*, str::CString, sync::Arc, sync::Mutex};
+
+/// Requests in flight on a connection if nothing else is asked for.
+const QUEUE_DEPTH: u32 = 128;
+
+/// Milliseconds for making a connection, and again for its hello, if nothing else is asked for.
+const CONNECT_MS: u32 = 5_000;
+
+/// The way to a node's device before the storage runs.
+pub enum Link {
+    /// An open device.
+    Local(Arc<BlockDevice>),
+    /// An export.
+    Remote {
+        /// The connection; `None` when it was lost or given to the running storage.
+        client: Option<KBox<Client>>,
+        /// The session of its connections.
+        session: [u8; 16],
+        /// How many were made.
+        incarnation: u64,
+    },
+}
+
+/// A node that was added to a storage.
+#[pin_data]
+pub struct Member {
+    /// As it was given; `index` is set.
+    pub config: NodeConfig,
+    /// Held for the time of a request to the node, by whoever holds the storage's operation lock.
+    #[pin]
+    link: Mutex<Link>,
+    // Behind the link, as sockets need their namespace.
+    net: Net,
+    pools: Arc<Pools>,
+    raw: bool,
+    write: bool,
+    storage: [u8; 16],
+    #[pin]
+    facts: Mutex<Facts>,
+}
+
+fn open_device(path: &CString, place: &Place, write: bool) -> Outcome<Arc<BlockDevice>> {
+    let open = |write| {
+        BlockDevice::open(
+            path,
+            OpenMode {
+                write,
+                exclusive: true,
+            },
+        )
+    };
+    let opened = match open(write) {
+        // A read-only device makes a read-only storage.
+        Err(error) if write && (error == EACCES || error == EROFS) => open(false),
+        other => other,
+    };
+    opened.map_err(|error| {
+        let reason = match error {
+            ENOENT => "there is no such file",
+            ENXIO | ENODEV => "there is no such device",
+            ENOTBLK => "it is not a block device",
+            EACCES | EPERM => "permission denied",
+            EBUSY => "it is in use (mounted, swap, in another storage, exported, or in a RAID)",
+            ENOMEDIUM => "there is no medium in it",
+            _ => {
+                return fault!(
+                    error,
+                    Field::Path,
+                    "cannot open {}: error {}",
+                    place,
+                    error.to_errno()
+                )
+            }
+        };
+        fault!(error, Field::Path, "cannot open {}: {}", place, reason)
+    })
+}
+
+impl Member {
+    /// Opens or connects the node that `config` describes. Waits for the network or the device.
+    ///
+    /// Errors: why that failed, with the node's name.
+    pub fn open(
+        config: NodeConfig,
+        storage: &StorageConfig,
+        pools: Arc<Pools>,
+        patience: Patience<'_>,
+    ) -> Outcome<Arc<Self>> {
+        let place = config.place.clone();
+        let (link, facts) = match &*place {
+            Place::Local(path) => {
+                let device = open_device(path, &place, !storage.read_only)?;
+                let facts = device_facts(&device, &place, storage.raw)?;
+                (Link::Local(device), facts)
+            }
+            Place::Remote { .. } => {
+                let link = Link::Remote {
+                    client: None,
+                    session: random::identity(),
+                    incarnation: 0,
+                };
+                // Replaced by what the export tells, below.
+                (link, Facts::UNKNOWN)
+            }
+        };
+        let member = Arc::pin_init(
+            pin_init!(Self {
+                config,
+                net: storage.net.clone(),
+                raw: storage.raw,
+                write: !storage.read_only,
+                storage: storage.uuid.unwrap_or([0; 16]),
+                facts <- new_mutex!(facts, "dst_member_facts"),
+                link <- new_mutex!(link, "dst_member_link"),
+                pools,
+            }),
+            GFP_KERNEL,
+        )?;
+        if member.address().is_some() {
+            member
+                .call(patience, Request::Nothing)
+                .map_err(|error| member.refusal(&error))?;
+        }
+        Ok(member)
+    }
+
+    /// Place in the order.
+    pub fn index(&self) -> u32 {
+        self.config.index.unwrap_or(0)
+    }
+
+    /// Where the data is.
+    pub fn place(&self) -> &Place {
+        &self.config.place
+    }
+
+    /// The address of a remote node.
+    pub fn address(&self) -> Option<SocketAddress> {
+        match self.place() {
+            Place::Local(_) => None,
+            Place::Remote { address, .. } => Some(*address),
+        }
+    }
+
+    /// What is known of it.
+    pub fn facts(&self) -> Facts {
+        *self.facts.lock()
+    }
+
+    /// Notes something that was found out.
+    pub fn learn(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.lock());
+    }
+
+    /// The open device of a local node.
+    pub fn device(&self) -> Option<Arc<BlockDevice>> {
+        match &*self.link.lock() {
+            Link::Local(device) => Some(device.clone()),
+            Link::Remote { .. } => None,
+        }
+    }
+
+    /// What `error` of a request to the node means for the administrator.
+    pub fn refusal(&self, error: &ClientError) -> Fault {
+        let errno = error.to_error();
+        match error {
+            ClientError::Connect(ECANCELED) => {
+                fault!(errno, None, "the storage is being deleted")
+            }
+            ClientError::Connect(EINTR) => fault!(errno, None, "interrupted"),
+            _ => fault!(errno, Field::Address, "{}: {}", self.place(), error),
+        }
+    }
+
+    /// How connections to it are made.
+    pub fn settings(&self, address: SocketAddress, limit: u32) -> Settings {
+        Settings {
+            address,
+            net: self.net.clone(),
+            connect_ms: self.connect_ms().min(limit),
+            fail_fast: self.config.fail_fast,
+        }
+    }
+
+    /// Milliseconds for making a connection.
+    pub fn connect_ms(&self) -> u32 {
+        self.config.connect_timeout.unwrap_or(CONNECT_MS).max(1)
+    }
+
+    fn identity(&self, session: [u8; 16], incarnation: u64) -> Identity {
+        Identity {
+            session,
+            incarnation,
+            storage: self.storage,
+            epoch: 0,
+            raw: self.raw,
+            write: self.write,
+            queue_depth: self.config.queue_depth.unwrap_or(QUEUE_DEPTH),
+        }
+    }
+
+    /// Runs `request` over the connection of a remote node, which is made if there is none. A
+    /// request that is ended early, or fails otherwise than by a refusal, costs the connection.
+    ///
+    /// Sleeps. Errors: as of the request; `ECANCELED`, `ETIMEDOUT` and `EINTR` inside
+    /// [`ClientError::Connect`].
+    pub fn call(&self, patience: Patience<'_>, request: Request) -> ClientResult<Answer> {
+        let mut link = self.link.lock();
+        let (
+            Link::Remote {
+                client,
+                session,
+                incarnation,
+            },
+            Some(address),
+        ) = (&mut *link, self.address())
+        else {
+            return Err(EINVAL.into());
+        };
+        let errand = Errand {
+            client: client.take(),
+            settings: self.settings(address, patience.deadline.remaining()),
+            identity: self.identity(*session, *incarnation),
+            request,
+        };
+        // If the answer is not waited for, it may have been made all the same.
+        *incarnation += 2;
+        let errand = KBox::new(errand, GFP_KERNEL).map_err(Error::from)?;
+        let returned = KBox::into_inner(errand.run(&self.pools.net, patience)?);
+        *incarnation = returned.incarnation;
+        if let Some(made) = &returned.client {
+            self.learn(|facts| {
+                if returned.connected {
+                    let known = *facts;
+                    *facts = Facts {
+                        session: Some(*session),
+                        uuid: known.uuid,
+                        range: known.range,
+                        ..export_facts(made, &self.config, self.raw)
+                    };
+                }
+                facts.epoch = made.reply().epoch;
+            });
+        }
+        *client = returned.client;
+        returned.result
+    }
+
+    /// Whether there is a connection, perhaps one that was lost meanwhile.
+    pub fn is_connected(&self) -> bool {
+        matches!(
+            &*self.link.lock(),
+            Link::Remote {
+                client: Some(_),
+                ..
+            }
+        )
+    }
+
+    /// Gives the connection of a remote node away, with the identity for those that follow it.
+    pub fn take_client(&self, storage: [u8; 16], epoch: u64) -> Option<(KBox<Client>, Identity)> {
+        let mut link = self.link.lock();
+        let Link::Remote {
+            client,
+            session,
+            incarnation,
+        } = &mut *link
+        else {
+            return None;
+        };
+        let identity = Identity {
+            storage,
+            epoch,
+            write: !self.facts.lock().limits.read_only,
+            ..self.identity(*session, *incarnation)
+        };
+        Some((client.take()?, identity))
+    }
+
+    /// Begins a new session, after the connections of the old one were given away and ended.
+    pub fn renew_session(&self) {
+        if let Link::Remote {
+            session,
+            incarnation,
+            ..
+        } = &mut *self.link.lock()
+        {
+            *session = random::identity();
+            *incarnation = 0;
+        }
+    }
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who belongs to a storage: the labels of all its nodes at the start.
+//!
+//! Nothing is written before everything on all nodes was read and judged ([`Membership::examine`]).
+//! Then [`Membership::take`] labels the nodes of a new storage, with epoch 0, and after that makes
+//! this machine the owner: each node records the new epoch, and an export refuses the former owner
+//! from then on. A label with epoch 0 is therefore one of a start that was cut short, with no data
+//! behind it; the next start treats it as if it were not there.
+
+use super::{
+    config::StorageConfig,
+    errand::Request,
+    fault::Outcome,
+    member::Member,
+    survey::{area_of, find_signature, io_fault, Found},
+    volume::StorageLayout,
+    wait::Patience,
+};
+use crate::{
+    device::label::{self, Block},
+    dst_core::{
+        label::{check_membership, state, Expected, Label, Mismatch},
+        map::{Kind, Layout},
+        text::Text,
+    },
+    fault,
+    sys::{clock::seconds_since_1970, random, refusal::Field},
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// What is asked for.
+pub struct Wanted<'a> {
+    /// The storage.
+    pub config: &'a StorageConfig,
+    /// Its algorithm.
+    pub kind: Kind,
+    /// Its nodes in their order.
+    pub members: &'a [Arc<Member>],
+    /// Its map.
+    pub layout: &'a StorageLayout,
+    /// Whether other storages' labels and foreign data may be overwritten on all nodes.
+    pub force: bool,
+    /// Nothing is to be written.
+    pub read_only: bool,
+}
+
+/// The judgement on the labels of all nodes.
+pub struct Membership {
+    /// Identity of the storage.
+    pub storage: [u8; 16],
+    /// The epoch in which it will be owned; of a storage that is only read, the highest found.
+    pub epoch: u64,
+    found: KVec<Found>,
+    fresh: bool,
+}
+
+impl Membership {
+    /// Decides from what [`survey`] has found on all nodes what the storage is: a new one, or one
+    /// that is started again. Writes nothing. Waits for the nodes.
+    ///
+    /// Errors: the first node that does not belong to the storage, and why; what is on a node
+    /// that would be overwritten.
+    pub fn examine(
+        wanted: &Wanted<'_>,
+        found: KVec<Found>,
+        patience: Patience<'_>,
+    ) -> Outcome<Self> {
+        let recorded = found
+            .iter()
+            .filter_map(Found::label)
+            .map(|label| label.epoch);
+        let in_force = wanted.members.iter().map(|member| member.facts().epoch);
+        let highest = recorded.fold(in_force.fold(0, u64::max), u64::max);
+        let fresh = wanted.is_new(&found)?;
+        let known = found.iter().find_map(|found| Some(found.label()?.storage));
+        let storage = match (fresh, known) {
+            (false, Some(storage)) => storage,
+            _ => wanted.config.uuid.unwrap_or_else(random::identity),
+        };
+        let epoch = if wanted.read_only {
+            highest
+        } else {
+            highest.checked_add(1).ok_or_else(|| {
+                fault!(EOVERFLOW, None, "the storage's epoch cannot grow any more")
+            })?
+        };
+        if fresh {
+            for (member, found) in wanted.members.iter().zip(&found) {
+                wanted.check_takeable(member, found, patience)?;
+            }
+        }
+        Ok(Self {
+            storage,
+            epoch,
+            found,
+            fresh,
+        })
+    }
+
+    /// Whether the storage is a new one.
+    pub fn is_new(&self) -> bool {
+        self.fresh
+    }
+
+    /// Labels the nodes of a new storage and makes this machine the owner of the storage.
+    ///
+    /// Exports first: they can refuse. Waits for the nodes. On an error some nodes may have
+    /// recorded the new epoch already, which does no harm.
+    pub fn take(&self, wanted: &Wanted<'_>, patience: Patience<'_>) -> Outcome {
+        let nodes = |remote: bool| {
+            let all = wanted.members.iter().zip(&self.found).enumerate();
+            all.filter(move |(_, (member, _))| member.address().is_some() == remote)
+        };
+        for remote in [true, false] {
+            for (index, (member, found)) in nodes(remote).filter(|_| self.fresh) {
+                let label = self.new_label(wanted, index, member, found)?;
+                write_label(member, &label, found, patience)?;
+            }
+        }
+        for remote in [true, false] {
+            for (_, (member, _)) in nodes(remote).filter(|_| !wanted.read_only) {
+                self.claim(member, patience)?;
+            }
+        }
+        for (index, member) in wanted.members.iter().enumerate() {
+            let known = self.found.get(index).and_then(Found::label);
+            if let Some(label) = known.filter(|_| !self.fresh) {
+                member.learn(|facts| facts.uuid = Some(label.node));
+            }
+        }
+        Ok(())
+    }
+
+    /// The epoch that requests to node `index` carry.
+    pub fn epoch_of(&self, index: usize, member: &Member, read_only: bool) -> u64 {
+        if !read_only {
+            return self.epoch;
+        }
+        // Whoever only reads claims nothing, and follows each node's own epoch.
+        let label = self.found.get(index).and_then(Found::label);
+        match member.address() {
+            Some(_) => member.facts().epoch,
+            None => label.map_or(0, |label| label.epoch),
+        }
+    }
+
+    fn new_label(
+        &self,
+        wanted: &Wanted<'_>,
+        index: usize,
+        member: &Member,
+        found: &Found,
+    ) -> Outcome<Label> {
+        let facts = member.facts();
+        let (start, size) = wanted.layout.range_of(index).ok_or(EINVAL)?;
+        let now = seconds_since_1970();
+        let node = random::identity();
+        member.learn(|facts| facts.uuid = Some(node));
+        let old = found.label().map_or(0, |label| label.sequence);
+        Ok(Label {
+            compat: 0,
+            ro_compat: 0,
+            incompat: 0,
+            storage: self.storage,
+            node,
+            name: wanted.config.name,
+            algorithm: Text::from_display(&wanted.kind),
+            index: u32::try_from(index).map_err(|_| EINVAL)?,
+            node_count: u32::try_from(wanted.members.len()).map_err(|_| EINVAL)?,
+            start,
+            size,
+            device_sectors: facts.device_sectors,
+            data_sectors: facts.sectors,
+            epoch: 0,
+            events: 0,
+            state: state::IN_SYNC,
+            sequence: old.saturating_add(1),
+            created: now,
+            updated: now,
+        })
+    }
+
+    fn claim(&self, member: &Member, patience: Patience<'_>) -> Outcome {
+        let Some(device) = member.device() else {
+            return member
+                .call(patience, Request::Claim(self.epoch))
+                .map(|_| ())
+                .map_err(|error| member.refusal(&error));
+        };
+        let area = area_of(member)?;
+        let current = label::read(&device, &area)
+            .map_err(|error| io_fault(member, "read the label", error))?
+            .map_err(|error| {
+                fault!(EIO, None, "{}: {}", member.place(), format_args!("{error}"))
+            })?;
+        let mut label = current.label.next(seconds_since_1970());
+        label.epoch = self.epoch;
+        label::write(&device, &area, Some(&current), &label)
+            .map_err(|error| io_fault(member, "write the label", error))
+    }
+}
+
+fn write_label(member: &Member, label: &Label, found: &Found, patience: Patience<'_>) -> Outcome {
+    let Some(device) = member.device() else {
+        let block = Block::of(label)?;
+        let force = !matches!(found, Found::None);
+        return member
+            .call(patience, Request::WriteLabel(block, force))
+            .map(|_| ())
+            .map_err(|error| member.refusal(&error));
+    };
+    let current = match found {
+        Found::Label(choice) => Some(&**choice),
+        _ => None,
+    };
+    label::write(&device, &area_of(member)?, current, label)
+        .map_err(|error| io_fault(member, "write the label", error))
+}
+
+impl Wanted<'_> {
+    fn is_forced(&self, member: &Member) -> bool {
+        self.force || member.config.force
+    }
+
+    /// Whether a new storage is made of the nodes. Errors: why it can be neither made nor started
+    /// again.
+    fn is_new(&self, found: &[Found]) -> Outcome<bool> {
+        if found.iter().all(|found| found.is_blank(self.config)) {
+            return Ok(true);
+        }
+        let Err(problem) = self.check_all(found) else {
+            return Ok(false);
+        };
+        let takeable = self
+            .members
+            .iter()
+            .zip(found)
+            .all(|(member, found)| found.is_blank(self.config) || self.is_forced(member));
+        if takeable {
+            Ok(true)
+        } else {
+            Err(problem)
+        }
+    }
+
+    /// Checks that every node has a label that puts it where it was given.
+    fn check_all(&self, found: &[Found]) -> Outcome {
+        // A label of this storage says which identity it has, whatever lies on the nodes before.
+        let ours = |label: &&Label| label.name.as_str() == self.config.name.as_str();
+        let first = found.iter().filter_map(Found::label).find(ours);
+        let storage = self.config.uuid.or(first.map(|label| label.storage));
+        for (index, (member, found)) in self.members.iter().zip(found).enumerate() {
+            match found {
+                _ if found.is_blank(self.config) => {
+                    return Err(fault!(
+                        EINVAL,
+                        None,
+                        "node {} ({}): it has no label, but other nodes belong to a storage \
+                         already; give the nodes that belong together, or use --force to make a \
+                         new storage of all of them",
+                        index,
+                        member.place()
+                    ))
+                }
+                Found::Label(choice) => self.check_label(index, member, &choice.label, storage)?,
+                Found::Unusable(reason) => {
+                    return Err(fault!(
+                        EINVAL,
+                        None,
+                        "node {} ({}): {}",
+                        index,
+                        member.place(),
+                        reason.as_str()
+                    ))
+                }
+                Found::None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_label(
+        &self,
+        index: usize,
+        member: &Member,
+        label: &Label,
+        storage: Option<[u8; 16]>,
+    ) -> Outcome {
+        let range = self.layout.range_of(index);
+        let expected = Expected {
+            storage,
+            name: self.config.name.as_str(),
+            algorithm: self.kind.name(),
+            index: u32::try_from(index).map_err(|_| EINVAL)?,
+            node_count: u32::try_from(self.members.len()).ok(),
+            start: range.map(|(start, _)| start),
+            size: range.map(|(_, size)| size),
+            data_sectors: Some(member.facts().sectors),
+        };
+        check_membership(label, &expected).map_err(|mismatch| {
+            let text: Text<200> = Text::from_display(&mismatch);
+            let text = text.as_str();
+            match mismatch {
+                Mismatch::Index(..) => {
+                    fault!(
+                        EINVAL,
+                        Field::Index,
+                        "node {} ({}): {}",
+                        index,
+                        member.place(),
+                        text
+                    )
+                }
+                _ => fault!(
+                    EINVAL,
+                    None,
+                    "node {} ({}): {}; --force overwrites it",
+                    index,
+                    member.place(),
+                    text
+                ),
+            }
+        })?;
+        if label.read_only() && !self.read_only {
+            return Err(fault!(
+                EROFS,
+                None,
+                "node {} ({}): its label asks for a newer version of DST; \
+                 this one can only read it",
+                index,
+                member.place()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that a node can be labelled for a new storage.
+    fn check_takeable(&self, member: &Member, found: &Found, patience: Patience<'_>) -> Outcome {
+        if self.read_only {
+            return Err(fault!(
+                EROFS,
+                None,
+                "the nodes have no labels yet, and a storage that is read-only, or has a \
+                 read-only node, cannot get any; make it writable, or use it raw"
+            ));
+        }
+        if self.is_forced(member) {
+            return Ok(());
+        }
+        match find_signature(member, found, patience)? {
+            None => Ok(()),
+            Some(name) => Err(fault!(
+                EEXIST,
+                None,
+                "{}: the device holds {}; use --force to overwrite it",
+                member.place(),
+                name
+            )),
+        }
+    }
+}

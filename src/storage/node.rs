@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A node of a started storage, as the way of a bio sees it.
+
+use super::{
+    lane::Lane,
+    local::Local,
+    piece::Piece,
+    remote::{Remote, Ticket},
+};
+use crate::sys::bio::Op;
+use kernel::pr_warn_once;
+use kernel::sync::Arc;
+
+/// Where the sectors of a node are.
+pub enum Target {
+    /// On a block device of this machine.
+    Local(Local),
+    /// Behind an export.
+    Remote(Arc<Remote>),
+}
+
+/// The right to submit one piece to a node.
+pub enum Permit {
+    /// A local device takes any number.
+    Local,
+    /// A place in the table of transactions.
+    Remote(Ticket),
+}
+
+/// A member of a started storage.
+pub struct Node {
+    /// Where its sectors are.
+    pub target: Target,
+    /// Its counters.
+    pub lane: Arc<Lane>,
+    /// Whether acknowledged writes need a flush to be safe.
+    pub volatile_cache: bool,
+    /// The longest piece of reads and writes, in bytes; 0 for no limit.
+    pub max_transfer: u32,
+    /// Whether the node can discard. One that cannot lets discards pass without doing anything:
+    /// they are hints.
+    pub discard: bool,
+    /// The longest discard in bytes; 0 for no limit of its own.
+    pub max_discard: u32,
+    /// The longest write-zeroes in bytes; 0 for no limit of its own.
+    pub max_write_zeroes: u32,
+}
+
+impl Node {
+    /// The longest piece for `op` in bytes.
+    pub fn max_bytes(&self, op: Op) -> u32 {
+        let limit = match op {
+            Op::Discard => self.max_discard,
+            Op::WriteZeroes => self.max_write_zeroes,
+            _ => self.max_transfer,
+        };
+        match limit {
+            0 => u32::MAX,
+            limit => limit,
+        }
+    }
+
+    /// Asks for the right to submit a piece. `bulk` leaves room for others: it is for the second
+    /// and further pieces of a bio.
+    pub fn admit(&self, bulk: bool) -> Option<Permit> {
+        match &self.target {
+            Target::Local(_) => Some(Permit::Local),
+            Target::Remote(remote) => remote.reserve(bulk).map(Permit::Remote),
+        }
+    }
+
+    /// Whether a permit would be given now.
+    pub fn has_room(&self) -> bool {
+        match &self.target {
+            Target::Local(_) => true,
+            Target::Remote(remote) => remote.has_room(),
+        }
+    }
+
+    /// Submits `piece`. Process context; sleeps only for memory and, on a local node, in the
+    /// device's driver.
+    pub fn submit(&self, permit: Permit, piece: Piece) {
+        match (&self.target, permit) {
+            (Target::Local(local), Permit::Local) => local.submit(piece),
+            (Target::Remote(remote), Permit::Remote(ticket)) => remote.submit(ticket, piece),
+            // A permit of another node: dropping the piece ends it in error.
+            _ => pr_warn_once!("a permit was used with another node\n"),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where bios wait that a node cannot take yet.
+//!
+//! A bio of which no piece was issued waits in a list linked through the bios, without bound and
+//! without memory. A bio that was begun has a [`Cursor`], which says how far it got; cursors live
+//! in a table made with the storage. A bio that needs a cursor while its lane has none waits as
+//! if it had not been begun, so a node that does not answer holds cursors of its own lane only.
+//!
+//! Locking: one spin lock, interrupts disabled, nothing is taken inside it. Ending a bio, which
+//! runs foreign code, is done outside.
+
+use super::lane::Lane;
+use crate::sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::{atomic::ordering, Arc, SpinLockIrq},
+};
+
+/// Cursors for each node: so many bios that are larger than a piece, cross a node boundary or
+/// flush can be under way at once.
+const CURSORS_PER_NODE: usize = 64;
+
+const NONE: u32 = u32::MAX;
+
+/// The place of a cursor in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CursorId(u32);
+
+/// What a cursor does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Flush the nodes with a volatile cache, from this one on.
+    Flush(usize),
+    /// Issue the rest of the data.
+    Data,
+}
+
+/// A bio under way and how far it got. One that is dropped before [`Cursor::finish`] fails its
+/// bio: what was not issued must not pass for done.
+pub struct Cursor {
+    /// The place reserved for it.
+    pub id: CursorId,
+    /// Keeps the bio from ending.
+    pub bio: SharedBio,
+    /// What was not issued yet.
+    pub iter: BioIter,
+    /// What to do next.
+    pub step: Step,
+    finished: bool,
+}
+
+impl Cursor {
+    fn new(id: CursorId, bio: Bio) -> Self {
+        let flush = bio.op() == Op::Flush || bio.flags().preflush();
+        Self {
+            id,
+            iter: bio.iter(),
+            bio: bio.share(),
+            step: if flush { Step::Flush(0) } else { Step::Data },
+            finished: false,
+        }
+    }
+
+    /// All of the bio was issued.
+    pub fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.bio.fail(Status::Offline);
+        }
+    }
+}
+
+/// Something that was parked.
+pub enum Parked {
+    /// A bio of which nothing was issued.
+    Bio(Bio),
+    /// A bio that was begun.
+    Cursor(Cursor),
+}
+
+struct Place {
+    cursor: Option<Cursor>,
+    next: u32,
+    lane: u32,
+    /// Flushes under way, and one more while they are being issued.
+    flushes: u32,
+}
+
+struct Queue {
+    /// Bios that wait for the node to admit a piece.
+    bios: BioList,
+    /// Bios that wait for a cursor; others may pass them.
+    cursorless: BioList,
+    head: u32,
+    tail: u32,
+    free: u32,
+    lane: Arc<Lane>,
+}
+
+struct Tables {
+    places: KVVec<Place>,
+    queues: KVVec<Queue>,
+    flushing: u32,
+}
+
+/// The parking of one storage.
+#[pin_data]
+pub struct Parking {
+    #[pin]
+    tables: SpinLockIrq<Tables>,
+}
+
+impl Tables {
+    fn new(lanes: &[Arc<Lane>]) -> Result<Self> {
+        let mut tables = Self {
+            places: KVVec::with_capacity(lanes.len() * CURSORS_PER_NODE, GFP_KERNEL)?,
+            queues: KVVec::with_capacity(lanes.len(), GFP_KERNEL)?,
+            flushing: 0,
+        };
+        for (number, lane) in lanes.iter().enumerate() {
+            let mut free = NONE;
+            for _ in 0..CURSORS_PER_NODE {
+                let id = tables.places.len() as u32;
+                let place = Place {
+                    cursor: None,
+                    next: free,
+                    lane: number as u32,
+                    flushes: 0,
+                };
+                tables.places.push(place, GFP_KERNEL)?;
+                free = id;
+            }
+            let queue = Queue {
+                bios: BioList::new(),
+                cursorless: BioList::new(),
+                head: NONE,
+                tail: NONE,
+                free,
+                lane: lane.clone(),
+            };
+            tables.queues.push(queue, GFP_KERNEL)?;
+        }
+        Ok(tables)
+    }
+
+    fn reserve(&mut self, lane: usize) -> Option<CursorId> {
+        let queue = self.queues.get_mut(lane)?;
+        let id = queue.free;
+        let place = self.places.get_mut(id as usize)?;
+        queue.free = place.next;
+        place.next = NONE;
+        Some(CursorId(id))
+    }
+
+    /// Gives a place to the next bio that waits for one, or frees it. Returns the lane whose task
+    /// has to go on.
+    fn release(&mut self, id: CursorId) -> Option<Arc<Lane>> {
+        let place = self.places.get_mut(id.0 as usize)?;
+        place.flushes = 0;
+        let node = place.lane as usize;
+        let queue = self.queues.get_mut(node)?;
+        let lane = queue.lane.clone();
+        match queue.cursorless.pop() {
+            Some(bio) => {
+                // The node exists, as its queue does.
+                drop(self.park(node, Cursor::new(id, bio)).err());
+                Some(lane)
+            }
+            None => {
+                place.next = queue.free;
+                queue.free = id.0;
+                None
+            }
+        }
+    }
+
+    fn park(&mut self, node: usize, cursor: Cursor) -> Result<(), Cursor> {
+        let id = cursor.id.0;
+        let Some(queue) = self.queues.get_mut(node) else {
+            return Err(cursor);
+        };
+        let tail = core::mem::replace(&mut queue.tail, id);
+        if tail == NONE {
+            queue.head = id;
+        } else if let Some(place) = self.places.get_mut(tail as usize) {
+            place.next = id;
+        }
+        queue.lane.waiting.fetch_add(1, ordering::Full);
+        if let Some(place) = self.places.get_mut(id as usize) {
+            place.next = NONE;
+            place.cursor = Some(cursor);
+        }
+        Ok(())
+    }
+
+    fn next_cursor(&mut self, node: usize) -> Option<Cursor> {
+        let queue = self.queues.get_mut(node)?;
+        let place = self.places.get_mut(queue.head as usize)?;
+        queue.head = place.next;
+        if queue.head == NONE {
+            queue.tail = NONE;
+        }
+        queue.lane.waiting.fetch_sub(1, ordering::Relaxed);
+        place.next = NONE;
+        place.cursor.take()
+    }
+}
+
+impl Parking {
+    /// A parking for a storage whose nodes count in `lanes`. May sleep. Errors: `ENOMEM`.
+    pub fn new(lanes: &[Arc<Lane>]) -> Result<Arc<Self>> {
+        let tables = Tables::new(lanes)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                tables <- new_spinlock_irq!(tables, "dst_parking"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Makes a cursor for a bio that begins on node `lane`. If there is none, the bio waits and
+    /// goes on by itself as soon as there is.
+    pub fn begin(&self, lane: usize, bio: Bio) -> Option<Cursor> {
+        let mut tables = self.tables.lock();
+        if let Some(id) = tables.reserve(lane) {
+            drop(tables);
+            return Some(Cursor::new(id, bio));
+        }
+        match tables.queues.get_mut(lane) {
+            Some(queue) => queue.cursorless.push_back(bio),
+            None => {
+                // Ending the bio runs foreign code.
+                drop(tables);
+                drop(bio);
+            }
+        }
+        None
+    }
+
+    /// Gives a place back. Any context.
+    pub fn release(&self, id: CursorId) {
+        let lane = self.tables.lock().release(id);
+        if let Some(lane) = lane {
+            lane.issuer.wake();
+        }
+    }
+
+    /// Parks a bio behind the others that wait for `node`, or before them.
+    pub fn park_bio(&self, node: usize, bio: Bio, front: bool) {
+        let mut tables = self.tables.lock();
+        let Some(queue) = tables.queues.get_mut(node) else {
+            // Dropping the bio ends it in error.
+            drop(tables);
+            return;
+        };
+        if front {
+            queue.bios.push_front(bio);
+        } else {
+            queue.bios.push_back(bio);
+        }
+        queue.lane.waiting.fetch_add(1, ordering::Full);
+    }
+
+    /// Parks a cursor behind the others that wait for `node`. Any context.
+    pub fn park(&self, node: usize, cursor: Cursor) {
+        let id = cursor.id;
+        let refused = self.tables.lock().park(node, cursor).err();
+        if let Some(cursor) = refused {
+            drop(cursor);
+            self.release(id);
+        }
+    }
+
+    /// Takes what has waited longest for `node`: cursors first, as they hold places.
+    pub fn next(&self, node: usize) -> Option<Parked> {
+        let mut tables = self.tables.lock();
+        if let Some(cursor) = tables.next_cursor(node) {
+            return Some(Parked::Cursor(cursor));
+        }
+        let queue = tables.queues.get_mut(node)?;
+        let bio = queue.bios.pop()?;
+        queue.lane.waiting.fetch_sub(1, ordering::Relaxed);
+        Some(Parked::Bio(bio))
+    }
+
+    /// Counts a flush that is about to be issued for the cursor `id`.
+    pub fn flush_begins(&self, id: CursorId) {
+        if let Some(place) = self.tables.lock().places.get_mut(id.0 as usize) {
+            // Counts from one while flushes are being issued.
+            place.flushes = place.flushes.max(1) + 1;
+        }
+    }
+
+    /// Leaves `cursor` until its flushes have ended; gives it back if they have. It counts as
+    /// waiting for the node where its bio begins.
+    pub fn await_flushes(&self, cursor: Cursor) -> Option<Cursor> {
+        let mut tables = self.tables.lock();
+        let Some(place) = tables.places.get_mut(cursor.id.0 as usize) else {
+            return Some(cursor);
+        };
+        place.flushes = place.flushes.saturating_sub(1);
+        if place.flushes == 0 {
+            return Some(cursor);
+        }
+        place.cursor = Some(cursor);
+        tables.flushing += 1;
+        None
+    }
+
+    /// Cursors that wait for their flushes.
+    pub fn flushing(&self) -> u32 {
+        self.tables.lock().flushing
+    }
+
+    /// A flush for the cursor `id` has ended. Any context. The last one lets the cursor go on,
+    /// in the task of the node where its bio begins.
+    pub fn flush_ended(&self, id: CursorId) {
+        let mut tables = self.tables.lock();
+        let Some(place) = tables.places.get_mut(id.0 as usize) else {
+            return;
+        };
+        place.flushes = place.flushes.saturating_sub(1);
+        if place.flushes > 0 {
+            return;
+        }
+        let node = place.lane as usize;
+        let Some(cursor) = place.cursor.take() else {
+            return;
+        };
+        tables.flushing = tables.flushing.saturating_sub(1);
+        let refused = tables.park(node, cursor).err();
+        let lane = tables.queues.get(node).map(|queue| queue.lane.clone());
+        drop(tables);
+        drop(refused);
+        if let Some(lane) = lane {
+            lane.issuer.wake();
+        }
+    }
+
+    /// Ends everything that is parked, in error. Process context.
+    pub fn fail_all(&self, nodes: usize) {
+        for node in 0..nodes {
+            let cursorless = match self.tables.lock().queues.get_mut(node) {
+                Some(queue) => queue.cursorless.take(),
+                None => BioList::new(),
+            };
+            drop(cursorless);
+            while let Some(parked) = self.next(node) {
+                match parked {
+                    Parked::Bio(bio) => bio.end(Status::Offline),
+                    Parked::Cursor(cursor) => {
+                        let id = cursor.id;
+                        drop(cursor);
+                        self.release(id);
+                    }
+                }
+            }
+        }
+    }
+}

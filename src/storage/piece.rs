@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A piece of a bio: what one node is asked to do.
+
+use super::{lane::Lane, parking::{CursorId, Parking}};
+use crate::sys::bio::{BioIter, Op, SharedBio, Status};
+use kernel::sync::Arc;
+
+/// The part of a bio that lies on one node, not longer than the node takes at a time.
+///
+/// The bio ends when all its pieces, and the cursor that makes them, are gone. A piece is moved
+/// to whoever works on it; dropping it without [`Piece::end`] counts as an error, so no path can
+/// lose one. Pieces may be ended and dropped in any context.
+pub struct Piece {
+    bio: SharedBio,
+    iter: BioIter,
+    op: Op,
+    sector: u64,
+    fua: bool,
+    nowait: bool,
+    /// The cursor that waits for this flush.
+    flush_of: Option<(Arc<Parking>, CursorId)>,
+    /// Declared, and so dropped, after the bio: a node without pieces has no bio of ours either.
+    share: Share,
+}
+
+/// The piece's part in the counters of its node.
+struct Share {
+    lane: Arc<Lane>,
+    op: Op,
+    bytes: u32,
+    outcome: Option<bool>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.lane.end(self.op, self.bytes, self.outcome == Some(true));
+    }
+}
+
+impl Share {
+    fn new(lane: Arc<Lane>, op: Op, bytes: u32) -> Self {
+        lane.begin();
+        Self {
+            lane,
+            op,
+            bytes,
+            outcome: None,
+        }
+    }
+}
+
+impl Piece {
+    /// The piece `iter` of `bio`, which lies at `sector` of the node that `lane` counts for.
+    pub fn new(bio: SharedBio, iter: BioIter, sector: u64, lane: Arc<Lane>) -> Self {
+        let op = bio.op();
+        let fua = bio.flags().fua();
+        Self {
+            // A write without data is a flush, and only a whole bio is that.
+            op,
+            bio,
+            iter,
+            sector,
+            fua,
+            nowait: false,
+            flush_of: None,
+            share: Share::new(lane, op, iter.bytes()),
+        }
+    }
+
+    /// A flush of the node that `lane` counts for, on behalf of the cursor `id`.
+    pub fn flush(bio: SharedBio, lane: Arc<Lane>, parking: Arc<Parking>, id: CursorId) -> Self {
+        let mut iter = bio.iter();
+        iter.truncate(0);
+        Self {
+            op: Op::Flush,
+            bio,
+            iter,
+            sector: 0,
+            fua: false,
+            nowait: false,
+            flush_of: Some((parking, id)),
+            share: Share::new(lane, Op::Flush, 0),
+        }
+    }
+
+    /// Passes the bio's wish not to wait on: its submitter is the caller.
+    pub fn in_submitter(mut self) -> Self {
+        self.nowait = self.bio.flags().nowait();
+        self
+    }
+
+    /// Whether the submission must not wait.
+    pub fn nowait(&self) -> bool {
+        self.nowait
+    }
+
+    /// What is asked for.
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    /// Whether a write must be stable when it ends.
+    pub fn fua(&self) -> bool {
+        self.fua
+    }
+
+    /// Whether write-zeroes must keep the blocks allocated.
+    pub fn nounmap(&self) -> bool {
+        self.bio.flags().nounmap()
+    }
+
+    /// The first sector (of 512 bytes) on the node.
+    pub fn sector(&self) -> u64 {
+        self.sector
+    }
+
+    /// The length in bytes.
+    pub fn bytes(&self) -> u32 {
+        self.iter.bytes()
+    }
+
+    /// The bio that this is a piece of.
+    pub fn bio(&self) -> &SharedBio {
+        &self.bio
+    }
+
+    /// The place of the piece in its bio.
+    pub fn iter(&self) -> BioIter {
+        self.iter
+    }
+
+    /// Ends the piece. The first error of its pieces becomes the bio's.
+    pub fn end(mut self, status: Status) {
+        self.finish(status);
+    }
+
+    fn finish(&mut self, status: Status) {
+        self.share.outcome = Some(status.is_ok());
+        self.bio.fail(status);
+        if let Some((parking, id)) = self.flush_of.take() {
+            parking.flush_ended(id);
+        }
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if self.share.outcome.is_none() {
+            self.finish(Status::Io);
+        }
+    }
+}

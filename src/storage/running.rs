@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The moving parts of a started storage, and how they are brought to a stop.
+//!
+//! The order of stopping: first all I/O fails, that of tasks that sleep in the disk's open mutex
+//! or in a filesystem included; then nothing is left on its way to a device; then the disk goes,
+//! after which no bio comes any more; then the tasks and the nodes. Each step may be done again,
+//! so a stop that ran out of time is taken up by the next one.
+
+use super::{
+    config::NodeState,
+    lane::Lane,
+    remote::{Phase, Remote},
+    volume::{VolumeDisk, VolumeSlot},
+    wait::Deadline,
+};
+use crate::{
+    exec::JoinHandle,
+    sys::{bio::Status, disk::Disk},
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc, Mutex,
+    },
+    time::{delay::fsleep, Delta, Instant, Monotonic},
+};
+
+/// How often is looked whether I/O has ended, in milliseconds.
+const DRAIN_MS: i64 = 5;
+
+/// How long the tasks have to take their connections over, in milliseconds.
+const SETTLE_MS: u32 = 1_000;
+
+/// A remote node and its tasks.
+pub struct Connection {
+    /// The node.
+    pub remote: Arc<Remote>,
+    supervise: JoinHandle,
+    send: JoinHandle,
+    retry_limit: Option<u32>,
+    given_up: Atomic<bool>,
+    /// The state that was told last.
+    told: Atomic<u32>,
+}
+
+/// A node of a started storage.
+pub struct Active {
+    /// Its counters.
+    pub lane: Arc<Lane>,
+    /// Its connection, if it is remote.
+    pub connection: Option<Connection>,
+}
+
+/// What a started storage consists of.
+#[pin_data]
+pub struct Running {
+    volume: Arc<VolumeSlot>,
+    /// The nodes in their order.
+    pub nodes: KVec<Active>,
+    failing: Atomic<bool>,
+    #[pin]
+    issue: Mutex<KVec<JoinHandle>>,
+    #[pin]
+    watch: Mutex<Option<JoinHandle>>,
+    #[pin]
+    disk: Mutex<Option<Disk<VolumeDisk>>>,
+}
+
+impl Connection {
+    /// Puts a node and its tasks together.
+    pub fn new(
+        remote: Arc<Remote>,
+        supervise: JoinHandle,
+        send: JoinHandle,
+        retry_limit: Option<u32>,
+    ) -> Self {
+        Self {
+            remote,
+            supervise,
+            send,
+            retry_limit,
+            given_up: Atomic::new(false),
+            told: Atomic::new(NodeState::Up as u32),
+        }
+    }
+
+    /// Whether requests go out.
+    pub fn is_up(&self) -> bool {
+        matches!(self.remote.phase().0, Phase::Connected)
+    }
+
+    /// Whether the node's state is another one than at the last call.
+    pub fn changed(&self) -> bool {
+        let now = self.condition().state as u32;
+        self.told.xchg(now, ordering::Relaxed) != now
+    }
+
+    fn stop(&self, status: Status) {
+        self.remote.fail(status);
+        self.supervise.cancel();
+        self.send.cancel();
+    }
+
+    /// Fails the node when it was away for longer than it may be.
+    pub async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
+        let Some(limit) = self.retry_limit else {
+            return;
+        };
+        if self.is_up() || self.given_up.load(ordering::Relaxed) {
+            *down_since = None;
+            return;
+        }
+        let since = *down_since.get_or_insert_with(Instant::now);
+        if since.elapsed().as_millis() < i64::from(limit) {
+            return;
+        }
+        self.given_up.store(true, ordering::Relaxed);
+        self.stop(Status::Transport);
+        self.supervise.joined().await;
+        self.send.joined().await;
+        self.remote.drain();
+    }
+}
+
+impl Running {
+    /// Puts the parts together. There is no disk yet. May sleep. Errors: `ENOMEM`.
+    pub fn new(
+        volume: Arc<VolumeSlot>,
+        nodes: KVec<Active>,
+        issue: KVec<JoinHandle>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                volume,
+                nodes,
+                failing: Atomic::new(false),
+                issue <- new_mutex!(issue, "dst_running_issue"),
+                watch <- new_mutex!(None, "dst_running_watch"),
+                disk <- new_mutex!(None, "dst_running_disk"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What the disk refers to.
+    pub fn volume(&self) -> &Arc<VolumeSlot> {
+        &self.volume
+    }
+
+    /// Keeps the disk.
+    pub fn set_disk(&self, disk: Disk<VolumeDisk>) {
+        *self.disk.lock() = Some(disk);
+    }
+
+    /// Keeps the handle of the task that watches.
+    pub fn set_watch(&self, watch: JoinHandle) {
+        *self.watch.lock() = Some(watch);
+    }
+
+    /// How often the disk is open. While somebody waits for the disk's openers, that cannot be
+    /// asked, and the answer is 1.
+    pub fn openers(&self) -> u32 {
+        match self.disk.try_lock() {
+            Some(disk) => disk.as_ref().map_or(0, Disk::openers),
+            None => 1,
+        }
+    }
+
+    /// Waits a little until all nodes are connected, so that a disk is not told to be degraded
+    /// as soon as it is there.
+    pub fn settle(&self) {
+        let deadline = Deadline::after(SETTLE_MS);
+        let up = |node: &Active| node.connection.as_ref().is_none_or(Connection::is_up);
+        while !self.nodes.iter().all(up) && !deadline.passed() {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Asks the disk, if there is one.
+    pub fn with_disk<T>(&self, ask: impl FnOnce(&Disk<VolumeDisk>) -> T) -> Option<T> {
+        self.disk.lock().as_ref().map(ask)
+    }
+
+    /// Whether all I/O fails.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(ordering::Relaxed)
+    }
+
+    /// Pieces on their way to nodes and bios that wait for one.
+    pub fn in_flight(&self) -> u32 {
+        self.nodes.iter().fold(0, |sum, node| {
+            sum.saturating_add(node.lane.in_flight())
+                .saturating_add(node.lane.waiting.load(ordering::Relaxed))
+        })
+    }
+
+    fn fail_volume(&self) {
+        if let Some(volume) = self.volume.get() {
+            volume.fail();
+        }
+    }
+
+    /// Ends all I/O in error, now and in future, but for what local devices work on. Needs no
+    /// lock and may be called at any time, several times. Sleeps, but not for the network.
+    pub fn fail_io(&self) {
+        self.failing.store(true, ordering::Relaxed);
+        self.fail_volume();
+        let connections = || {
+            self.nodes
+                .iter()
+                .filter_map(|node| node.connection.as_ref())
+        };
+        for connection in connections() {
+            connection.stop(Status::Offline);
+        }
+        for connection in connections() {
+            connection.supervise.join();
+            connection.send.join();
+            connection.remote.drain();
+        }
+    }
+
+    /// Waits until nothing is on its way. Errors: how much still is when the time is over.
+    fn drained(&self, deadline: &Deadline) -> Result<(), u32> {
+        loop {
+            // A bio that was about to be parked when the others were ended.
+            self.fail_volume();
+            match self.in_flight() {
+                0 => return Ok(()),
+                left if deadline.passed() => return Err(left),
+                _ => fsleep(Delta::from_millis(DRAIN_MS)),
+            }
+        }
+    }
+
+    /// Stops everything. `kill` tells filesystems on the disk that it is dead; without it the
+    /// disk must not be open. Sleeps. Nothing is left on success.
+    ///
+    /// Errors: so many requests are still at local devices when the time is over; everything else
+    /// has failed, and the call may be repeated.
+    pub fn dismantle(&self, kill: bool, deadline: &Deadline) -> Result<(), u32> {
+        self.fail_io();
+        // Before the disk's open mutex is taken and filesystems are told: whoever holds that up
+        // may wait for I/O.
+        self.drained(deadline)?;
+        let disk = self.disk.lock().take();
+        if let Some(disk) = disk {
+            if kill {
+                disk.begin_forced_removal();
+                disk.mark_dead();
+            }
+            disk.remove();
+        }
+        // No task is in the disk's submission any more; what it left behind:
+        self.drained(deadline)?;
+        let watch = self.watch.lock().take();
+        drop(watch);
+        let issue = core::mem::replace(&mut *self.issue.lock(), KVec::new());
+        drop(issue);
+        // The last reference: the devices are closed here.
+        drop(self.volume.take());
+        Ok(())
+    }
+}

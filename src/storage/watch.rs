@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The task that watches the nodes of a started storage: it tells of their changes, and gives up
+//! nodes that were away for too long.
+
+use super::{config::StorageState, running::Running, storage::Storage};
+use crate::exec::Timer;
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{Delta, Instant, Monotonic},
+};
+
+/// Milliseconds between two looks.
+const WATCH_MS: i64 = 250;
+
+impl Storage {
+    /// Watches the nodes until the task is cancelled. Runs on the pool for control, since it
+    /// waits for tasks of the others.
+    pub async fn watch(self: Arc<Self>, running: Arc<Running>) {
+        let Ok(mut timer) = Timer::new() else {
+            return;
+        };
+        // Since when the nodes are away.
+        let mut away: KVec<Option<Instant<Monotonic>>> = KVec::new();
+        for _ in &running.nodes {
+            if away.push(None, GFP_KERNEL).is_err() {
+                return;
+            }
+        }
+        loop {
+            timer.sleep(Delta::from_millis(WATCH_MS)).await;
+            for (node, since) in running.nodes.iter().zip(&mut away) {
+                if let Some(connection) = &node.connection {
+                    connection.enforce_limit(since).await;
+                }
+            }
+            self.notice(&running);
+        }
+    }
+
+    /// Tells of what has changed since the last time.
+    fn notice(&self, running: &Running) {
+        for (node, index) in running.nodes.iter().zip(0_u32..) {
+            if node
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.changed())
+            {
+                self.announce_node(index);
+            }
+        }
+        let now = running.overall();
+        let mut state = self.state();
+        if state.phase != StorageState::Running || state.told.0 == now {
+            return;
+        }
+        state.told = (now, Instant::now());
+        drop(state);
+        self.announce();
+    }
+}
