@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The verbs, as the user types them.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Examples:
+  On a storage machine: let the client's network use a disk
+    dst export add /dev/sdb --listen 192.168.4.80:1025 --allow 192.168.4.0/24=rw
+  On the client: one disk from two machines and a disk of its own
+    dst create storage 192.168.4.80:1025 192.168.4.81:1025 /dev/sdc
+    mkfs.ext4 /dev/dst
+  Later
+    dst status
+    dst delete storage
+
+The command line of 2007 works too; \"dst -n x -h\" explains it:
+    dst -n storage -A alg_linear -f /dev/dst -a kano -p 1025
+    dst -n storage -A alg_linear -f /dev/dst -d /dev/sdc -R
+
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 module not loaded, 4 not permitted,
+5 not found, 6 in use or there already, 7 a machine does not answer.";
+
+/// When output is coloured.
+#[derive(ValueEnum, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Options that every form of the command line has.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct Global {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print the operations and do nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Colour the output
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+/// Form and use distributed storages.
+#[derive(Parser, Debug, Clone)]
+#[command(
+    name = "dst",
+    version,
+    about = "One block device from disks of several machines",
+    after_help = AFTER_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Args {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug, Clone)]
+pub enum Verb {
+    /// Make a storage from nodes and start it; all or nothing
+    Create(Create),
+    /// Add nodes to a storage that is not started
+    Add(Add),
+    /// Remove a node from a storage that is not started
+    Remove(Remove),
+    /// Start a storage whose nodes have been added
+    Start(Start),
+    /// Delete a storage; its data stays on the nodes
+    #[command(visible_alias = "stop")]
+    Delete(Delete),
+    /// Show storages and their nodes: state, what they wait for, what comes next
+    Status(Status),
+    /// Serve a disk of this machine to others
+    #[command(subcommand)]
+    Export(ExportVerb),
+    /// Connections to and from other machines
+    #[command(subcommand)]
+    Connection(ConnectionVerb),
+    /// Follow what happens
+    Events(Events),
+    /// Show the module's version, abilities and limits
+    Info,
+    /// Show storages with their rates, again and again
+    Top(Top),
+    /// Print the completion script for a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each verb into a directory
+    Man {
+        /// Directory for the pages
+        #[arg(long, value_name = "DIRECTORY")]
+        dir: Option<std::path::PathBuf>,
+    },
+}
+
+/// Options of nodes.
+#[derive(ClapArgs, Debug, Clone, Default)]
+#[command(next_help_heading = "Options of the nodes")]
+pub struct NodeArgs {
+    /// Fail I/O while a node is not connected instead of waiting for it
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Connections to each remote node
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub connections: Option<u32>,
+    /// Most requests in flight on a connection or to a local disk
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub queue_depth: Option<u32>,
+    /// Time in seconds in which a connection must be made
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub connect_timeout: Option<u32>,
+    /// Silence in seconds after which a machine is asked whether it is alive
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub keepalive: Option<u32>,
+    /// Time in seconds for which a lost node is tried again (for ever if left out)
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub retry_limit: Option<u32>,
+}
+
+const NODE_HELP: &str = "\
+A NODE is a local disk, /dev/sdb, or an export of a machine: host:port, [v6]:port (the port
+is 1025 if left out). Options follow after commas:
+  start=SECTORS  first sector of the storage on the node; behind the one before if left out
+  size=SECTORS   sectors of the storage on the node; all that it has if left out
+  export=NAME    export to ask for, if several are served at the address
+  index=NUMBER   place in the order, from 0; the first free one if left out
+Numbers count sectors of 512 bytes; a unit may follow: 10G, 512M, 4096B.
+
+Examples:
+  dst create storage kano:1025 /dev/sdc
+  dst create storage --device dst-big '[fd00::80]:1025,size=10G' /dev/sdc,start=10G";
+
+/// `dst create`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(after_help = NODE_HELP)]
+pub struct Create {
+    /// Name of the storage
+    pub name: String,
+    /// Nodes in their order
+    #[arg(required = true, value_name = "NODE")]
+    pub nodes: Vec<String>,
+    /// Algorithm that maps the storage onto the nodes
+    #[arg(long, value_name = "ALGORITHM", default_value = "linear")]
+    pub alg: String,
+    /// Device: /dev/dst, or a name that begins with dst-
+    #[arg(long, value_name = "DEVICE", default_value = "dst")]
+    pub device: String,
+    /// No labels: every sector of the nodes is data
+    #[arg(long)]
+    pub raw: bool,
+    /// Take nodes that belong to another storage or hold something else; that data is lost
+    #[arg(long)]
+    pub force: bool,
+    /// Refuse writes
+    #[arg(long)]
+    pub read_only: bool,
+    /// Do not start the storage
+    #[arg(long)]
+    pub no_start: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<u32>,
+    /// Options of the nodes.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// `dst add`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(after_help = NODE_HELP)]
+pub struct Add {
+    /// Name of the storage
+    pub storage: String,
+    /// Nodes in their order
+    #[arg(required = true, value_name = "NODE")]
+    pub nodes: Vec<String>,
+    /// Use disks that hold something else
+    #[arg(long)]
+    pub force: bool,
+    /// Options of the nodes.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// `dst remove`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  dst remove storage 1\n  dst remove storage /dev/sdc\n  \
+                        dst remove storage kano:1025"
+)]
+pub struct Remove {
+    /// Name of the storage
+    pub storage: String,
+    /// The node: its index, its device or its address
+    pub node: String,
+}
+
+/// `dst start`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Start {
+    /// Name of the storage
+    pub storage: String,
+    /// Write new labels over those of other storages and over other signatures
+    #[arg(long)]
+    pub force: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<u32>,
+}
+
+/// `dst delete`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "The labels stay: \"dst create\" with the same nodes in the same order \
+                        brings the storage back."
+)]
+pub struct Delete {
+    /// Name of the storage
+    pub storage: String,
+    /// Delete it although its device is open: its I/O fails
+    #[arg(long)]
+    pub force: bool,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<u32>,
+}
+
+/// `dst status`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Status {
+    /// Name of the storage; all if left out
+    pub storage: Option<String>,
+}
+
+/// `dst export`
+#[derive(Subcommand, Debug, Clone)]
+pub enum ExportVerb {
+    /// Serve a disk
+    Add(ExportAdd),
+    /// Show what is served
+    #[command(visible_alias = "ls")]
+    List,
+    /// Stop serving a disk
+    #[command(visible_alias = "delete")]
+    Del(ExportDel),
+    /// Replace the list of those who may connect
+    Set(ExportSet),
+}
+
+const EXPORT_ADD_HELP: &str = "\
+Nobody may connect who is not allowed: --allow takes an address, a prefix or a host's name,
+and =ro or =rw (rw if left out, ro on a read-only export). The longest prefix counts.
+
+Examples:
+  dst export add /dev/sdb --listen 192.168.4.80:1025 --allow 192.168.4.0/24
+  dst export add /dev/sdc --listen '[fd00::80]:1026' --allow fd00::7=rw --allow fd00::/64=ro
+  dst export add /dev/sdd --any-address --listen 0.0.0.0:1027 --allow kano";
+
+/// `dst export add`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(after_help = EXPORT_ADD_HELP)]
+pub struct ExportAdd {
+    /// The disk
+    pub device: String,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: String,
+    /// Name that clients may ask for
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Who may connect; may be repeated
+    #[arg(long, value_name = "PREFIX[=ro|rw]")]
+    pub allow: Vec<String>,
+    /// Let nobody write
+    #[arg(long)]
+    pub read_only: bool,
+    /// Complete writes when they are in the disk's cache; clients flush
+    #[arg(long)]
+    pub write_back: bool,
+    /// Let several machines write at the same time
+    #[arg(long)]
+    pub shared: bool,
+    /// Allow listening on all addresses
+    #[arg(long)]
+    pub any_address: bool,
+    /// Serve a disk that may be in use by something on this machine
+    #[arg(long)]
+    pub force: bool,
+    /// Connections that may wait to be accepted
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub backlog: Option<u32>,
+    /// Most requests in work on one connection
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub queue_depth: Option<u32>,
+    /// Most connections at the same time
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_clients: Option<u32>,
+}
+
+/// `dst export del`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct ExportDel {
+    /// The export: its number, name, device or address
+    pub export: String,
+    /// Delete it although clients are connected
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `dst export set`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "Clients that the new list does not admit are disconnected.\n\nExamples:\n  \
+                        dst export set 1 --allow 192.168.4.0/24=ro --allow 192.168.4.7=rw\n  \
+                        dst export set /dev/sdb --nobody"
+)]
+pub struct ExportSet {
+    /// The export: its number, name, device or address
+    pub export: String,
+    /// Who may connect from now on; may be repeated
+    #[arg(
+        long,
+        value_name = "PREFIX[=ro|rw]",
+        required_unless_present = "nobody"
+    )]
+    pub allow: Vec<String>,
+    /// Let nobody connect
+    #[arg(long, conflicts_with = "allow")]
+    pub nobody: bool,
+}
+
+/// `dst connection`
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConnectionVerb {
+    /// Show connections
+    #[command(visible_alias = "ls")]
+    List(ConnectionList),
+}
+
+/// `dst connection list`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct ConnectionList {
+    /// Only those of this storage's nodes
+    #[arg(long, value_name = "NAME")]
+    pub storage: Option<String>,
+    /// Only those of the export with this number
+    #[arg(long, value_name = "NUMBER", conflicts_with = "storage")]
+    pub export: Option<u32>,
+}
+
+/// `dst events`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Events {
+    /// Stop after so many events
+    #[arg(long, value_name = "NUMBER")]
+    pub count: Option<u64>,
+}
+
+/// `dst top`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Top {
+    /// Seconds between two looks
+    #[arg(long, short = 'i', value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub interval: u32,
+    /// Stop after so many looks
+    #[arg(long, value_name = "NUMBER")]
+    pub count: Option<u64>,
+}
+
+/// Reads a time in seconds, fractions allowed, and gives milliseconds.
+pub fn parse_seconds(text: &str) -> Result<u32, String> {
+    let wrong = || format!("\"{text}\" is not a time in seconds from 0.001 to 4000000");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    if !(0.001..=4_000_000.0).contains(&seconds) {
+        return Err(wrong());
+    }
+    // In range by the check above.
+    Ok((seconds * 1000.0).round() as u32)
+}

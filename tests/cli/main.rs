@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the program `dst` without a kernel module: command lines in, netlink messages to
+//! a kernel of our own and words to the user out.
+
+mod codec;
+mod errors;
+mod fake;
+mod formats;
+mod legacy;
+mod output;
+mod spec;
+mod verbs;
