@@ -20,6 +20,9 @@
 //! storages go, then the workers.
 
 #![deny(unsafe_code)]
+// What refuses a request owns its text, so that refusing allocates nothing. It is made on the
+// administrator's way only.
+#![allow(clippy::result_large_err)]
 
 #[path = "core/lib.rs"]
 pub mod dst_core;

@@ -39,7 +39,10 @@ struct Alarm {
 impl HrTimerCallback for Alarm {
     type Pointer<'a> = Arc<Self>;
 
-    fn run(this: ArcBorrow<'_, Self>, _context: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+    fn run(
+        this: ArcBorrow<'_, Self>,
+        _context: HrTimerCallbackContext<'_, Self>,
+    ) -> HrTimerRestart {
         let number = this.current.load(ordering::Acquire);
         this.expired.store(number, ordering::Release);
         this.waker.wake();

@@ -58,7 +58,11 @@ impl Tables {
     }
 
     fn reclaim(&mut self) {
-        while self.lingering.front().is_some_and(|slot| !slot.pages_busy()) {
+        while self
+            .lingering
+            .front()
+            .is_some_and(|slot| !slot.pages_busy())
+        {
             if let Some(slot) = self.lingering.pop_front() {
                 self.recycle(slot);
             }
@@ -98,10 +102,14 @@ impl Buffers {
             lingering: Ring::new(depth)?,
         };
         for _ in 0..depth {
-            tables.slots.push(Slot::without_pages(per_slot)?, GFP_KERNEL)?;
+            tables
+                .slots
+                .push(Slot::without_pages(per_slot)?, GFP_KERNEL)?;
         }
         for _ in 0..count {
-            tables.pages.push(Page::alloc_page(GFP_KERNEL)?, GFP_KERNEL)?;
+            tables
+                .pages
+                .push(Page::alloc_page(GFP_KERNEL)?, GFP_KERNEL)?;
         }
         Ok(pin_init!(Self {
             tables <- new_spinlock_irq!(tables, "dst_buffers"),
@@ -111,12 +119,7 @@ impl Buffers {
 
     /// Waits for a slot with pages for `bytes` bytes. `None` once `closed` is set: TCP may hold
     /// on to pages for as long as the peer is silent.
-    pub async fn take(
-        &self,
-        bytes: u32,
-        timer: &mut Timer,
-        closed: &Atomic<bool>,
-    ) -> Option<Slot> {
+    pub async fn take(&self, bytes: u32, timer: &mut Timer, closed: &Atomic<bool>) -> Option<Slot> {
         let pages = (bytes as usize).div_ceil(PAGE_SIZE);
         while !closed.load(ordering::Acquire) {
             // TCP does not tell when it lets go of a page. While all slots are at the device or

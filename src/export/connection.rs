@@ -4,24 +4,23 @@
 
 use super::{
     buffers::Buffers,
-    config::ConnectionState,
     export::Export,
     hello, labels,
+    peer::Peer,
     reply::{Finished, FinishedQueue, Pending, Reply, Slot},
 };
 use crate::{
-    pr_info_ratelimited, pr_warn_ratelimited,
     dst_core::session::Head,
     dst_core::wire::{self, check_request, Message as WireMessage, Negotiated, Request},
-    exec::{timeout, yield_now, JoinHandle, Ring, Timer, WakerCell},
+    exec::{timeout, yield_now, Ring, Timer, WakerCell},
     net::{
         sender::{Pause, STARVED_MS},
-        Incoming, Sender, SessionError, Stream,
+        Incoming, Sender, SessionError,
     },
+    pr_info_ratelimited, pr_warn_ratelimited,
     sys::{
         bio::SECTOR_SHIFT,
         device_bio::{DeviceFlags, DeviceOp},
-        socket_address::SocketAddress,
     },
 };
 use core::{
@@ -30,121 +29,19 @@ use core::{
     task::{Context, Poll},
 };
 use kernel::{
-    new_mutex, new_spinlock_irq,
+    new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{ordering, Atomic},
-        Arc, Mutex, SpinLockIrq,
+        Arc, SpinLockIrq,
     },
-    time::{BootTime, Delta, Instant},
+    time::Delta,
 };
 
 /// Bytes that are received before other tasks of the worker have a turn.
 const BUDGET: u32 = 1 << 20;
 /// What a request costs beside its payload.
 const REQUEST_COST: u32 = 4096;
-
-/// What a client said of itself.
-#[derive(Clone, Copy)]
-pub struct Session {
-    /// The same for all connections of one start of a storage.
-    pub id: [u8; 16],
-    /// Grows with each connection.
-    pub incarnation: u64,
-    /// Whether it may write.
-    pub write: bool,
-    /// The version spoken.
-    pub version: u16,
-}
-
-/// What is known of a connection from the first moment on.
-#[pin_data]
-pub struct Peer {
-    /// Unique while the module is loaded, never 0.
-    pub id: u64,
-    /// The other end.
-    pub address: SocketAddress,
-    /// The socket.
-    pub stream: Arc<Stream>,
-    /// When it connected.
-    pub since: Instant<BootTime>,
-    /// Set by the hello.
-    #[pin]
-    pub session: Mutex<Option<Session>>,
-    /// Its tasks, joined by whoever removes the peer from the export.
-    #[pin]
-    pub tasks: Mutex<KVec<JoinHandle>>,
-    /// The address list allows reading only.
-    pub read_only: Atomic<bool>,
-    /// Nothing is received any more.
-    pub closed: Atomic<bool>,
-    /// Nothing of it is at the device any more, and nothing will be.
-    pub drained: Atomic<bool>,
-    /// Results on their way, once the hello is through; tells what is at the device.
-    #[pin]
-    pub finished: Mutex<Option<Arc<FinishedQueue>>>,
-    /// Requests accepted and not answered.
-    pub outstanding: Atomic<u32>,
-    /// Requests answered.
-    pub requests: Atomic<u64>,
-    /// Requests refused.
-    pub refused: Atomic<u64>,
-}
-
-impl Peer {
-    /// A connection that was just accepted. May sleep.
-    pub fn new(id: u64, stream: Stream) -> Result<Arc<Self>> {
-        let address = stream.socket().peer_address()?;
-        let stream = Arc::new(stream, GFP_KERNEL)?;
-        Arc::pin_init(
-            pin_init!(Self {
-                id,
-                address,
-                stream,
-                since: Instant::now(),
-                session <- new_mutex!(None, "dst_peer_session"),
-                tasks <- new_mutex!(KVec::new(), "dst_peer_tasks"),
-                finished <- new_mutex!(None, "dst_peer_finished"),
-                read_only: Atomic::new(true),
-                closed: Atomic::new(false),
-                drained: Atomic::new(false),
-                outstanding: Atomic::new(0),
-                requests: Atomic::new(0),
-                refused: Atomic::new(0),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Ends the connection. Its tasks notice. May sleep.
-    pub fn close(&self) {
-        self.closed.store(true, ordering::Release);
-        self.stream.abort();
-    }
-
-    /// Whether all its tasks have ended, so that joining them does not wait.
-    pub fn is_over(&self) -> bool {
-        self.drained.load(ordering::Acquire) && self.tasks.lock().iter().all(JoinHandle::is_done)
-    }
-
-    /// The bios of this connection that are at the device.
-    pub fn at_device(&self) -> u32 {
-        self.finished.lock().as_ref().map_or(0, |queue| queue.at_device())
-    }
-
-    /// What it is doing.
-    pub fn state(&self) -> ConnectionState {
-        if self.drained.load(ordering::Acquire) {
-            ConnectionState::Closed
-        } else if self.closed.load(ordering::Acquire) {
-            ConnectionState::Draining
-        } else if self.session.lock().is_some() {
-            ConnectionState::Established
-        } else {
-            ConnectionState::Handshake
-        }
-    }
-}
 
 /// A request on its way to the device.
 struct Job {
@@ -265,9 +162,14 @@ impl Connection {
         let timer = Timer::new()?;
         let mut tasks = peer.tasks.lock();
         tasks.reserve(2, GFP_KERNEL)?;
-        let submit = pools.export.spawn(c"export-submit", connection.clone().submit())?;
+        let submit = pools
+            .export
+            .spawn(c"export-submit", connection.clone().submit())?;
         tasks.push(submit, GFP_KERNEL)?;
-        match pools.net.spawn(c"export-send", connection.clone().send(timer)) {
+        match pools
+            .net
+            .spawn(c"export-send", connection.clone().send(timer))
+        {
             Ok(send) => tasks.push(send, GFP_KERNEL)?,
             Err(error) => {
                 // The submitter has nothing to do and ends.
@@ -298,6 +200,9 @@ impl Connection {
         loop {
             match self.receive_one(&mut incoming, &mut timer).await {
                 Ok(Some(bytes)) => {
+                    self.peer
+                        .received_bytes
+                        .fetch_add(bytes.into(), ordering::Relaxed);
                     budget = budget.saturating_sub(REQUEST_COST.saturating_add(bytes));
                 }
                 Ok(None) => return End::Orderly,
@@ -367,11 +272,7 @@ impl Connection {
         }
     }
 
-    async fn take_slot(
-        &self,
-        bytes: u32,
-        timer: &mut Timer,
-    ) -> core::result::Result<Slot, End> {
+    async fn take_slot(&self, bytes: u32, timer: &mut Timer) -> core::result::Result<Slot, End> {
         self.buffers
             .take(bytes, timer, &self.peer.closed)
             .await
@@ -513,7 +414,14 @@ impl Connection {
             request: message,
         };
         let sector = message.offset >> SECTOR_SHIFT;
-        slot.submit(self.export.device(), op, flags, sector, message.length, pending);
+        slot.submit(
+            self.export.device(),
+            op,
+            flags,
+            sector,
+            message.length,
+            pending,
+        );
     }
 
     /// Turns results into answers; drops them once the connection is broken.
@@ -521,6 +429,9 @@ impl Connection {
         while let Some(finished) = self.finished.pop() {
             self.peer.outstanding.fetch_sub(1, ordering::Release);
             self.peer.requests.fetch_add(1, ordering::Relaxed);
+            self.peer
+                .sent_bytes
+                .fetch_add(finished.payload.into(), ordering::Relaxed);
             if !finished.status.is_ok() && finished.header.is_none() {
                 self.export.count_error();
             }
@@ -549,8 +460,10 @@ impl Connection {
                 }
                 match self.sender.poll_send(context, &self) {
                     Poll::Ready(Pause::Broken) => {
-                        // What is at the device comes back all the same.
-                        self.peer.stream.abort();
+                        // The receiver may be waiting for memory that unsent answers hold. What is
+                        // at the device comes back all the same.
+                        self.peer.close();
+                        while self.sender.take_unsent().is_some() {}
                         Poll::Pending
                     }
                     other => other,

@@ -2,10 +2,7 @@
 
 //! One export: a device, who may use it, and who owns it.
 
-use super::{
-    config::ExportConfig,
-    connection::Peer,
-};
+use super::{config::ExportConfig, peer::Peer};
 use crate::{
     dst_core::{
         access::{self, Access, Rule},
@@ -85,7 +82,7 @@ pub struct Export {
     /// Unique while the module is loaded, never 0.
     pub id: u32,
     /// Its name, path and so on, as given.
-    pub name: crate::storage::config::Name,
+    pub name: crate::net::config::Name,
     /// The device's path as it was given.
     pub path: Arc<CString>,
     /// Where it listens; set once before it does.
@@ -96,6 +93,8 @@ pub struct Export {
     pub settings: Settings,
     /// When it began to listen.
     pub since: Instant<BootTime>,
+    /// The export is being deleted.
+    pub stopping: Atomic<bool>,
     /// Connections refused before they had a [`Peer`].
     pub refused: Atomic<u64>,
     device: Arc<BlockDevice>,
@@ -198,6 +197,7 @@ impl Export {
                 net: config.net.clone(),
                 settings,
                 since: Instant::now(),
+                stopping: Atomic::new(false),
                 refused: Atomic::new(0),
                 device: parts.device,
                 limits,
@@ -278,11 +278,15 @@ impl Export {
         match op {
             DeviceOp::Read => {
                 counters.read_ios.fetch_add(1, ordering::Relaxed);
-                counters.read_bytes.fetch_add(bytes.into(), ordering::Relaxed);
+                counters
+                    .read_bytes
+                    .fetch_add(bytes.into(), ordering::Relaxed);
             }
             DeviceOp::Write => {
                 counters.write_ios.fetch_add(1, ordering::Relaxed);
-                counters.write_bytes.fetch_add(bytes.into(), ordering::Relaxed);
+                counters
+                    .write_bytes
+                    .fetch_add(bytes.into(), ordering::Relaxed);
             }
             _ => {}
         }
@@ -410,7 +414,9 @@ impl Export {
             supported: features::SUPPORTED,
             required: 0,
             flags,
-            data_size: self.area.map_or(0, |area| area.data_sectors << SECTOR_SHIFT),
+            data_size: self
+                .area
+                .map_or(0, |area| area.data_sectors << SECTOR_SHIFT),
             device_size: self.device.sectors() << SECTOR_SHIFT,
             logical_block: limits.logical_block,
             physical_block: limits.physical_block,

@@ -3,8 +3,9 @@
 //! Admitting a client: preface, hello, access, other sessions.
 
 use super::{
-    connection::{End, Peer, Session},
+    connection::End,
     export::Export,
+    peer::{Peer, Session},
 };
 use crate::{
     dst_core::access::Access,
@@ -53,9 +54,7 @@ pub async fn admit(
     let limit = Delta::from_millis(export.settings.hello_timeout.into());
     let hello = timeout(&mut timer, limit, pin!(receive(peer)))
         .await
-        .unwrap_or_else(|| {
-            Err(End::Protocol(Reason::from_display(&"no hello in time")))
-        })?;
+        .unwrap_or_else(|| Err(End::Protocol(Reason::from_display(&"no hello in time"))))?;
     let (mut incoming, message, request) = hello;
     match decide(export, peer, &request, &mut timer).await {
         Ok((reply, negotiated)) => {
@@ -88,12 +87,15 @@ async fn send(
 /// Lets the client read its refusal: closing at once would take back what is on its way.
 async fn farewell(incoming: &mut Incoming, timer: &mut Timer) {
     incoming.stream().socket().shutdown(Shutdown::Send);
-    let _ = timeout(timer, Delta::from_millis(FAREWELL_MS), pin!(incoming.head())).await;
+    let _ = timeout(
+        timer,
+        Delta::from_millis(FAREWELL_MS),
+        pin!(incoming.head()),
+    )
+    .await;
 }
 
-async fn receive(
-    peer: &Arc<Peer>,
-) -> core::result::Result<(Incoming, Message, HelloRequest), End> {
+async fn receive(peer: &Arc<Peer>) -> core::result::Result<(Incoming, Message, HelloRequest), End> {
     let mut incoming = Incoming::open(peer.stream.clone()).await?;
     let head = incoming.head().await?;
     let message = Message::parse(&head.header)

@@ -4,10 +4,10 @@
 
 use super::{
     config::{ConnectionInfo, ConnectionOwner, ConnectionState, ExportInfo, ExportState},
-    connection::Peer,
     export::Export,
+    peer::Peer,
 };
-use crate::{dst_core::access::Access, storage::config::Reason};
+use crate::{dst_core::access::Access, net::config::Reason};
 use kernel::sync::{atomic::ordering, Arc};
 
 impl Export {
@@ -45,7 +45,11 @@ impl Export {
             client_memory: self.settings.client_memory,
             hello_timeout: self.settings.hello_timeout,
             idle_timeout: self.settings.idle_timeout,
-            state: ExportState::Listening,
+            state: if self.stopping.load(ordering::Relaxed) {
+                ExportState::Stopping
+            } else {
+                ExportState::Listening
+            },
             reason: Reason::new(),
             since: self.since.elapsed().as_millis().unsigned_abs(),
             sectors: self.device().sectors(),
@@ -86,8 +90,8 @@ impl Export {
             in_flight: peer.outstanding.load(ordering::Relaxed),
             requests: peer.requests.load(ordering::Relaxed),
             refused: peer.refused.load(ordering::Relaxed),
-            sent_bytes: 0,
-            received_bytes: 0,
+            sent_bytes: peer.sent_bytes.load(ordering::Relaxed),
+            received_bytes: peer.received_bytes.load(ordering::Relaxed),
             net: self.net.clone(),
         }
     }

@@ -4,8 +4,8 @@
 //! submitting task, which may sleep.
 
 use super::{
-    connection::Peer,
     export::Export,
+    peer::Peer,
     reply::{Finished, Slot},
 };
 use crate::{
@@ -20,7 +20,10 @@ use kernel::{prelude::*, sync::Arc};
 
 type Outcome = core::result::Result<u32, (wire::Status, Reason)>;
 
-fn refuse<T>(status: wire::Status, text: kernel::fmt::Arguments<'_>) -> core::result::Result<T, (wire::Status, Reason)> {
+fn refuse<T>(
+    status: wire::Status,
+    text: kernel::fmt::Arguments<'_>,
+) -> core::result::Result<T, (wire::Status, Reason)> {
     Err((status, Reason::from_display(&text)))
 }
 
@@ -43,7 +46,10 @@ pub async fn perform(
             Ok(_) => record(export, epoch),
             refused => refused,
         },
-        _ => refuse(wire::Status::Unsupported, fmt!("not a request about a label")),
+        _ => refuse(
+            wire::Status::Unsupported,
+            fmt!("not a request about a label"),
+        ),
     };
     let (status, payload) = match outcome {
         Ok(payload) => (wire::Status::Ok, payload),
@@ -74,7 +80,10 @@ fn device_error<T>(error: Error) -> core::result::Result<T, (wire::Status, Reaso
 /// The label that is there now; `None` if there is none.
 fn current(export: &Export) -> core::result::Result<Option<Choice>, (wire::Status, Reason)> {
     let Some(area) = export.area() else {
-        return refuse(wire::Status::NoSpace, fmt!("the device has no room for a label"));
+        return refuse(
+            wire::Status::NoSpace,
+            fmt!("the device has no room for a label"),
+        );
     };
     match label::read(export.device(), area) {
         Ok(Ok(choice)) => Ok(Some(choice)),
@@ -94,9 +103,16 @@ fn read(export: &Export, slot: &mut Slot) -> Outcome {
     Ok(LABEL_BYTES)
 }
 
-fn store(export: &Export, current: Option<&Choice>, label: &crate::dst_core::label::Label) -> Outcome {
+fn store(
+    export: &Export,
+    current: Option<&Choice>,
+    label: &crate::dst_core::label::Label,
+) -> Outcome {
     let Some(area) = export.area() else {
-        return refuse(wire::Status::NoSpace, fmt!("the device has no room for a label"));
+        return refuse(
+            wire::Status::NoSpace,
+            fmt!("the device has no room for a label"),
+        );
     };
     match label::write(export.device(), area, current, label) {
         Ok(()) => Ok(0),
@@ -149,11 +165,19 @@ fn claim(export: &Arc<Export>, peer: &Arc<Peer>, epoch: u64) -> Outcome {
             fmt!("the device has no label that could record an owner"),
         );
     };
-    let session = peer.session.lock().as_ref().map_or([0; 16], |session| session.id);
+    let session = peer
+        .session
+        .lock()
+        .as_ref()
+        .map_or([0; 16], |session| session.id);
     if epoch <= old.label.epoch.max(export.epoch()) && export.owner() != (session, epoch) {
         return refuse(
             wire::Status::StaleEpoch,
-            fmt!("epoch {} is not above the last one, {}", epoch, old.label.epoch),
+            fmt!(
+                "epoch {} is not above the last one, {}",
+                epoch,
+                old.label.epoch
+            ),
         );
     }
     export.set_owner(session, epoch);
@@ -167,7 +191,10 @@ fn record(export: &Export, epoch: u64) -> Outcome {
         return refuse(wire::Status::NoLabel, fmt!("the label is gone"));
     };
     if export.epoch() != epoch {
-        return refuse(wire::Status::StaleEpoch, fmt!("somebody else has claimed the storage"));
+        return refuse(
+            wire::Status::StaleEpoch,
+            fmt!("somebody else has claimed the storage"),
+        );
     }
     let mut label = old.label.next(seconds_since_1970());
     label.epoch = epoch;

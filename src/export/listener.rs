@@ -2,14 +2,11 @@
 
 //! The listening task of an export.
 
-use super::{
-    connection::{self, Peer},
-    export::Export,
-};
+use super::{connection, export::Export, peer::Peer};
 use crate::{
-    pr_warn_ratelimited,
     exec::Timer,
     net::{Listener, Stream},
+    pr_warn_ratelimited,
     sys::socket::Socket,
 };
 use kernel::{
@@ -78,10 +75,13 @@ fn admit(export: &Arc<Export>, socket: Socket) -> Result {
     peers.push(peer.clone(), GFP_KERNEL)?;
     drop(peers);
     let mut tasks = peer.tasks.lock();
-    let task = tasks.reserve(3, GFP_KERNEL).map_err(Error::from).and_then(|()| {
-        let receiver = connection::run(export.clone(), peer.clone());
-        export.pools().net.spawn(c"export-receive", receiver)
-    });
+    let task = tasks
+        .reserve(3, GFP_KERNEL)
+        .map_err(Error::from)
+        .and_then(|()| {
+            let receiver = connection::run(export.clone(), peer.clone());
+            export.pools().net.spawn(c"export-receive", receiver)
+        });
     match task {
         Ok(task) => {
             tasks.push(task, GFP_KERNEL)?;
@@ -105,6 +105,7 @@ const STOP_STEP_MS: u32 = 5;
 /// The tasks end by themselves when nothing of theirs is at the device any more; to cancel them
 /// would leave bios without anybody to take them back.
 pub fn stop(export: &Export, limit_ms: u32) -> bool {
+    export.stopping.store(true, ordering::Release);
     let listener = export.listener.lock().take();
     drop(listener);
     for peer in export.peers.lock().iter() {

@@ -34,6 +34,7 @@ pub mod hello;
 pub mod info;
 pub mod labels;
 pub mod listener;
+pub mod peer;
 pub mod registry;
 pub mod reply;
 

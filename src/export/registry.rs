@@ -91,20 +91,51 @@ impl Registry {
         let device = open(&config)?;
         let area = MetadataArea::for_device(device.sectors()).ok();
         let label = label_of(&device, area.as_ref(), &config)?;
-        let listener = Listener::bind(&config.net, config.address, config.backlog.unwrap_or(defaults::BACKLOG)).map_err(|error| match error {
-            EADDRINUSE => refuse!(error, Field::Address, "{} is in use by another program or export", config.address),
-            EADDRNOTAVAIL => refuse!(error, Field::Address, "{} is not an address of this machine", config.address),
-            _ => refuse!(error, Field::Address, "cannot listen on {} (error {})", config.address, error.to_errno()),
+        let listener = Listener::bind(
+            &config.net,
+            config.address,
+            config.backlog.unwrap_or(defaults::BACKLOG),
+        )
+        .map_err(|error| match error {
+            EADDRINUSE => refuse!(
+                error,
+                Field::Address,
+                "{} is in use by another program or export",
+                config.address
+            ),
+            EADDRNOTAVAIL => refuse!(
+                error,
+                Field::Address,
+                "{} is not an address of this machine",
+                config.address
+            ),
+            _ => refuse!(
+                error,
+                Field::Address,
+                "cannot listen on {} (error {})",
+                config.address,
+                error.to_errno()
+            ),
         })?;
         let address = listener.local_address()?;
         let mut config = config;
         let allowed = core::mem::replace(&mut config.allow, KVec::new());
         let mut exports = self.exports.lock();
         if exports.len() >= MAX_EXPORTS {
-            return Err(refuse!(ENOSPC, None, "there are {} exports already", MAX_EXPORTS));
+            return Err(refuse!(
+                ENOSPC,
+                None,
+                "there are {} exports already",
+                MAX_EXPORTS
+            ));
         }
         if !config.name.is_empty() && exports.iter().any(|other| other.name == config.name) {
-            return Err(refuse!(EEXIST, Field::Name, "there is an export named {} already", config.name));
+            return Err(refuse!(
+                EEXIST,
+                Field::Name,
+                "there is an export named {} already",
+                config.name
+            ));
         }
         exports.reserve(1, GFP_KERNEL)?;
         let path: &CStr = &config.path;
@@ -125,7 +156,12 @@ impl Registry {
         *export.listener.lock() = Some(self.pools.net.spawn(c"export-listen", accept)?);
         exports.push(export.clone(), GFP_KERNEL)?;
         drop(exports);
-        pr_info!("export {}: {} on {}\n", export.id, export.device().name(), export.address);
+        pr_info!(
+            "export {}: {} on {}\n",
+            export.id,
+            export.device().name(),
+            export.address
+        );
         self.changed(&export);
         Ok(export.info())
     }
@@ -204,8 +240,11 @@ impl Registry {
         cursor: [u64; 2],
     ) -> Option<([u64; 2], ConnectionInfo)> {
         let exports = self.exports.lock();
-        let mut best: Option<(Arc<Export>, Arc<super::connection::Peer>)> = None;
-        for export in exports.iter().filter(|export| of.is_none_or(|id| id == export.id)) {
+        let mut best: Option<(Arc<Export>, Arc<super::peer::Peer>)> = None;
+        for export in exports
+            .iter()
+            .filter(|export| of.is_none_or(|id| id == export.id))
+        {
             for peer in export.peers.lock().iter() {
                 let nearer = best.as_ref().is_none_or(|(_, best)| peer.id < best.id);
                 if peer.id > cursor[0] && nearer {
@@ -246,7 +285,9 @@ fn matches(export: &Export, which: &ExportSelector) -> bool {
             .path
             .as_ref()
             .is_none_or(|path| path.to_bytes() == export.path.to_bytes())
-        && which.address.is_none_or(|address| address == export.address)
+        && which
+            .address
+            .is_none_or(|address| address == export.address)
 }
 
 fn check_limits(config: &ExportConfig) -> Outcome {
@@ -263,7 +304,11 @@ fn check_limits(config: &ExportConfig) -> Outcome {
         }
     }
     if config.client_memory.is_some_and(|bytes| bytes > 1 << 30) {
-        return Err(refuse!(EINVAL, Field::ClientMemory, "at most 1 GiB for one client"));
+        return Err(refuse!(
+            EINVAL,
+            Field::ClientMemory,
+            "at most 1 GiB for one client"
+        ));
     }
     Ok(())
 }
@@ -288,11 +333,20 @@ fn open(config: &ExportConfig) -> Outcome<Arc<BlockDevice>> {
             Field::Path,
             "the device is read-only; export it with --read-only"
         ),
-        _ => refuse!(error, Field::Path, "the device cannot be opened (error {})", error.to_errno()),
+        _ => refuse!(
+            error,
+            Field::Path,
+            "the device cannot be opened (error {})",
+            error.to_errno()
+        ),
     })?;
     let limits = device.limits();
     if limits.zoned {
-        return Err(refuse!(EOPNOTSUPP, Field::Path, "zoned devices are not supported"));
+        return Err(refuse!(
+            EOPNOTSUPP,
+            Field::Path,
+            "zoned devices are not supported"
+        ));
     }
     if limits.integrity {
         return Err(refuse!(

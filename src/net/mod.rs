@@ -15,6 +15,7 @@
 //! The sender's lock is a mutex that is only ever tried, so that no worker waits for another
 //! thread's send.
 
+pub mod config;
 pub mod listener;
 pub mod sender;
 pub mod session;

@@ -146,7 +146,10 @@ impl Incoming {
             if rest == 0 {
                 return Ok(());
             }
-            let count = self.stream.read_ready(|socket| socket.discard(rest)).await?;
+            let count = self
+                .stream
+                .read_ready(|socket| socket.discard(rest))
+                .await?;
             self.received(count)?;
         }
     }

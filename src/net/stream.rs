@@ -171,9 +171,7 @@ impl Stream {
     pub async fn write_all(&self, bytes: &[u8]) -> Result {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let count = self
-                .write_ready(|socket| socket.send(rest, false))
-                .await?;
+            let count = self.write_ready(|socket| socket.send(rest, false)).await?;
             rest = rest.get(count..).unwrap_or(&[]);
         }
         Ok(())

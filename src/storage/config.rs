@@ -9,21 +9,17 @@
 //! Numbers have the unit that their documentation says; a sector is 512 bytes. `Option` in a
 //! configuration means "not asked for, choose".
 
+pub use crate::net::config::{Name, Reason};
+
 use crate::dst_core::text::Text;
 use crate::sys::{net_namespace::Net, socket_address::SocketAddress};
 use kernel::{str::CString, sync::Arc};
-
-/// The name of a storage or an export, at most 63 bytes.
-pub type Name = Text<63>;
 
 /// The name of an algorithm, at most 31 bytes.
 pub type AlgorithmName = Text<31>;
 
 /// The name of a disk without `/dev/`, at most 31 bytes.
 pub type DiskName = Text<31>;
-
-/// Why something is in its state, or what it waits for.
-pub type Reason = Text<160>;
 
 /// A storage that is to be added.
 #[derive(Clone)]

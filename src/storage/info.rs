@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     dst_core::{access::Access, text::Text},
-    export::config::{ConnectionInfo, ConnectionOwner, ConnectionState},
+    net::config::{ConnectionInfo, ConnectionOwner, ConnectionState},
 };
 use kernel::{
     prelude::*,
@@ -118,15 +118,6 @@ impl Running {
     }
 }
 
-fn counters(lane: &Lane) -> IoCounters {
-    IoCounters {
-        read_bytes: lane.read_bytes(),
-        write_bytes: lane.write_bytes(),
-        errors: lane.errors(),
-        ..IoCounters::default()
-    }
-}
-
 fn sum(a: IoCounters, b: IoCounters) -> IoCounters {
     IoCounters {
         read_ios: a.read_ios.saturating_add(b.read_ios),
@@ -178,7 +169,7 @@ impl Storage {
             info.io = running
                 .nodes
                 .iter()
-                .map(|node| counters(&node.lane))
+                .map(|node| node.lane.io())
                 .fold(IoCounters::default(), sum);
             if info.state == StorageState::Running {
                 info.state = running.overall();
@@ -243,7 +234,7 @@ impl Storage {
             logical_block: facts.limits.logical_block,
             in_flight: active.map_or(0, |active| active.lane.in_flight()),
             queued: active.map_or(0, |active| active.lane.waiting.load(ordering::Relaxed)),
-            io: active.map_or(IoCounters::default(), |active| counters(&active.lane)),
+            io: active.map_or(IoCounters::default(), |active| active.lane.io()),
             retries: 0,
             reconnects: active
                 .and_then(|active| active.connection.as_ref())
@@ -290,6 +281,7 @@ impl Storage {
             NodeState::Failed => ConnectionState::Closed,
             _ => ConnectionState::Connecting,
         };
+        let io = active.lane.io();
         Some(ConnectionInfo {
             id: FIRST_CONNECTION | self.number() << 16 | u64::from(index),
             owner: ConnectionOwner::Node {
@@ -309,10 +301,10 @@ impl Storage {
             version: facts.version.into(),
             session: facts.session,
             in_flight: active.lane.in_flight(),
-            requests: 0,
-            refused: 0,
-            sent_bytes: active.lane.write_bytes(),
-            received_bytes: active.lane.read_bytes(),
+            requests: io.read_ios + io.write_ios + io.flush_ios + io.discard_ios,
+            refused: io.errors,
+            sent_bytes: io.write_bytes,
+            received_bytes: io.read_bytes,
             net: self.config().net.clone(),
         })
     }

@@ -2,6 +2,7 @@
 
 //! What a node counts, and the waker of the task that goes on with parked work.
 
+use super::config::IoCounters;
 use crate::{exec::WakerCell, sys::bio::Op};
 use kernel::{
     prelude::*,
@@ -11,6 +12,33 @@ use kernel::{
     },
 };
 
+/// Pieces of one kind that ended well, and their bytes.
+struct Done {
+    ios: Atomic<u64>,
+    bytes: Atomic<u64>,
+}
+
+impl Done {
+    const fn new() -> Self {
+        Self {
+            ios: Atomic::new(0),
+            bytes: Atomic::new(0),
+        }
+    }
+
+    fn count(&self, bytes: u32) {
+        self.ios.fetch_add(1, ordering::Relaxed);
+        self.bytes.fetch_add(bytes.into(), ordering::Relaxed);
+    }
+
+    fn load(&self) -> (u64, u64) {
+        (
+            self.ios.load(ordering::Relaxed),
+            self.bytes.load(ordering::Relaxed),
+        )
+    }
+}
+
 /// Counters of one node. Shared with every piece on its way, so it must stay free of anything
 /// that may not be dropped in an interrupt.
 #[pin_data]
@@ -19,10 +47,11 @@ pub struct Lane {
     in_flight: Atomic<u32>,
     /// Bios and cursors parked for this node. Changed under the parking's lock.
     pub(super) waiting: Atomic<u32>,
-    /// Bytes read, of pieces that ended well.
-    read_bytes: Atomic<u64>,
-    /// Bytes written, of pieces that ended well.
-    write_bytes: Atomic<u64>,
+    /// What ended well.
+    reads: Done,
+    writes: Done,
+    flushes: Done,
+    discards: Done,
     /// Pieces that ended in error.
     errors: Atomic<u64>,
     /// The task that goes on with parked work.
@@ -37,8 +66,10 @@ impl Lane {
             pin_init!(Self {
                 in_flight: Atomic::new(0),
                 waiting: Atomic::new(0),
-                read_bytes: Atomic::new(0),
-                write_bytes: Atomic::new(0),
+                reads: Done::new(),
+                writes: Done::new(),
+                flushes: Done::new(),
+                discards: Done::new(),
                 errors: Atomic::new(0),
                 issuer <- WakerCell::new(),
             }),
@@ -55,10 +86,11 @@ impl Lane {
             self.errors.fetch_add(1, ordering::Relaxed);
         } else {
             match op {
-                Op::Read => self.read_bytes.fetch_add(bytes.into(), ordering::Relaxed),
-                Op::Write => self.write_bytes.fetch_add(bytes.into(), ordering::Relaxed),
-                _ => 0,
-            };
+                Op::Read => self.reads.count(bytes),
+                Op::Write => self.writes.count(bytes),
+                Op::Flush => self.flushes.count(bytes),
+                _ => self.discards.count(bytes),
+            }
         }
         self.in_flight.fetch_sub(1, ordering::Release);
     }
@@ -73,14 +105,22 @@ impl Lane {
         self.in_flight.load(ordering::Acquire)
     }
 
-    /// Bytes read.
-    pub fn read_bytes(&self) -> u64 {
-        self.read_bytes.load(ordering::Relaxed)
-    }
-
-    /// Bytes written.
-    pub fn write_bytes(&self) -> u64 {
-        self.write_bytes.load(ordering::Relaxed)
+    /// What ended well.
+    pub fn io(&self) -> IoCounters {
+        let (read_ios, read_bytes) = self.reads.load();
+        let (write_ios, write_bytes) = self.writes.load();
+        let (flush_ios, _) = self.flushes.load();
+        let (discard_ios, discard_bytes) = self.discards.load();
+        IoCounters {
+            read_ios,
+            read_bytes,
+            write_ios,
+            write_bytes,
+            flush_ios,
+            discard_ios,
+            discard_bytes,
+            errors: self.errors(),
+        }
     }
 
     /// Pieces that ended in error.

@@ -7,7 +7,7 @@
 //! was lost in between is made again.
 
 use super::{
-    config::{NodeConfig, Place, StorageConfig},
+    config::{Name, NodeConfig, Place, StorageConfig},
     errand::{Answer, Errand, Request},
     facts::{device_facts, export_facts, Facts},
     fault::{Fault, Outcome},
@@ -226,6 +226,10 @@ impl Member {
             raw: self.raw,
             write: self.write,
             queue_depth: self.config.queue_depth.unwrap_or(QUEUE_DEPTH),
+            export: match self.place() {
+                Place::Local(_) => Name::new(),
+                Place::Remote { export, .. } => *export,
+            },
         }
     }
 

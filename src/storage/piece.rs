@@ -2,7 +2,10 @@
 
 //! A piece of a bio: what one node is asked to do.
 
-use super::{lane::Lane, parking::{CursorId, Parking}};
+use super::{
+    lane::Lane,
+    parking::{CursorId, Parking},
+};
 use crate::sys::bio::{BioIter, Op, SharedBio, Status};
 use kernel::sync::Arc;
 
@@ -34,7 +37,8 @@ struct Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.lane.end(self.op, self.bytes, self.outcome == Some(true));
+        self.lane
+            .end(self.op, self.bytes, self.outcome == Some(true));
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{
         names::{check_disk, check_storage, disks_collide, NameError},
     },
     exec::Pools,
-    export::config::ConnectionInfo,
     fault,
+    net::config::ConnectionInfo,
     sys::refusal::{Field, Refusal},
 };
 use kernel::{

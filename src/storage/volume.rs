@@ -93,11 +93,13 @@ impl Volume {
 
     /// The pieces that nodes work on, and what is parked.
     pub fn in_flight(&self) -> u32 {
-        self.nodes.iter().fold(self.parking.flushing(), |sum: u32, node| {
-            let waiting = node.lane.waiting.load(ordering::Relaxed);
-            sum.saturating_add(node.lane.in_flight())
-                .saturating_add(waiting)
-        })
+        self.nodes
+            .iter()
+            .fold(self.parking.flushing(), |sum: u32, node| {
+                let waiting = node.lane.waiting.load(ordering::Relaxed);
+                sum.saturating_add(node.lane.in_flight())
+                    .saturating_add(waiting)
+            })
     }
 
     /// Whether a piece is done without asking the node.

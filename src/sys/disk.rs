@@ -417,23 +417,11 @@ impl<T: Operations> Disk<T> {
         unsafe { super::bdev::name_of((*self.raw).part0) }
     }
 
-    /// Size in 512 byte sectors.
-    pub fn capacity(&self) -> u64 {
-        // SAFETY: The disk is valid by the type invariants, so its whole-disk device is.
-        unsafe { super::bdev::sectors_of((*self.raw).part0) }
-    }
-
     /// Changes the size, at most to [`CAPACITY_MAX`], and tells user space. May sleep.
     pub fn set_capacity(&self, sectors: u64) {
         let sectors = sectors.min(CAPACITY_MAX);
         // SAFETY: The disk is valid by the type invariants.
         unsafe { bindings::set_capacity_and_notify(self.raw, sectors) };
-    }
-
-    /// Lets the block layer refuse writes, or not. May sleep.
-    pub fn set_read_only(&self, read_only: bool) {
-        // SAFETY: The disk is valid by the type invariants.
-        unsafe { bindings::set_disk_ro(self.raw, read_only) };
     }
 
     /// How often the disk and its partitions are open. Only a hint: see [`Disk::begin_removal`].

@@ -9,7 +9,8 @@
 
 use super::{
     kthread::{with_reclaim, Reclaim},
-    net_namespace::Net, segments::Segments,
+    net_namespace::Net,
+    segments::Segments,
     socket_address::*,
 };
 use core::{
@@ -154,11 +155,7 @@ impl Socket {
         // SAFETY: By the type invariant; the address is `length` bytes long.
         unsafe {
             dst_blk_socket_reuse_address(socket.sock.as_ptr());
-            to_result(bindings::kernel_bind(
-                socket.sock.as_ptr(),
-                pointer,
-                length,
-            ))?;
+            to_result(bindings::kernel_bind(socket.sock.as_ptr(), pointer, length))?;
             to_result(bindings::kernel_listen(socket.sock.as_ptr(), backlog))?;
         }
         Ok(socket)
@@ -169,11 +166,7 @@ impl Socket {
         let mut sock = core::ptr::null_mut();
         // SAFETY: By the type invariant; `sock` is written on success.
         to_result(unsafe {
-            bindings::kernel_accept(
-                self.sock.as_ptr(),
-                &mut sock,
-                bindings::O_NONBLOCK as c_int,
-            )
+            bindings::kernel_accept(self.sock.as_ptr(), &mut sock, bindings::O_NONBLOCK as c_int)
         })?;
         // INVARIANT: The new socket is ours.
         let sock = NonNull::new(sock).ok_or(ENOMEM)?;
@@ -217,13 +210,7 @@ impl Socket {
         with_reclaim(Reclaim::Reserves, || {
             // SAFETY: By the type invariant; sending only reads from the vector.
             Self::count(unsafe {
-                bindings::kernel_sendmsg(
-                    self.sock.as_ptr(),
-                    &mut message,
-                    &mut vec,
-                    1,
-                    bytes.len(),
-                )
+                bindings::kernel_sendmsg(self.sock.as_ptr(), &mut message, &mut vec, 1, bytes.len())
             })
         })
     }
@@ -481,13 +468,11 @@ impl<N: Notify> Registration<N> {
     ) -> c_int {
         // SAFETY: `entry` is the field of a pinned registration, which is removed from the queue,
         // under the lock that is held now, before it is freed.
-        let this = unsafe {
-            &*kernel::container_of!(Opaque::cast_from(entry.cast_const()), Self, entry)
-        };
+        let this =
+            unsafe { &*kernel::container_of!(Opaque::cast_from(entry.cast_const()), Self, entry) };
         // SAFETY: `key` is what the waker passed: poll bits, not a pointer to follow.
         let bits = unsafe { dst_blk_poll_key(key) };
-        this.target
-            .notify((bits != 0).then_some(Readiness(bits)));
+        this.target.notify((bits != 0).then_some(Readiness(bits)));
         0
     }
 }

@@ -142,7 +142,11 @@ impl core::fmt::Display for SocketAddress {
                 address,
                 port,
                 scope_id,
-            } => write!(f, "[{}%{scope_id}]:{port}", core::net::Ipv6Addr::from(*address)),
+            } => write!(
+                f,
+                "[{}%{scope_id}]:{port}",
+                core::net::Ipv6Addr::from(*address)
+            ),
         }
     }
 }

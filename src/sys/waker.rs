@@ -64,5 +64,10 @@ impl<W: Wake> Table<W> {
 pub fn waker<W: Wake>(arc: Arc<W>) -> Waker {
     // SAFETY: The functions of the table keep the contract of `RawWakerVTable`: they are thread
     // safe because `W: Send + Sync`, and references are counted by the `Arc`.
-    unsafe { Waker::from_raw(RawWaker::new(Arc::into_raw(arc).cast(), &Table::<W>::VTABLE)) }
+    unsafe {
+        Waker::from_raw(RawWaker::new(
+            Arc::into_raw(arc).cast(),
+            &Table::<W>::VTABLE,
+        ))
+    }
 }

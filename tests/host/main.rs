@@ -7,6 +7,7 @@
 mod access;
 mod backoff;
 mod codec;
+mod documents;
 mod fuzz;
 mod golden;
 mod hello;

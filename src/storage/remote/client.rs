@@ -11,8 +11,8 @@ use crate::{
         text::Text,
         wire::{
             self, check_reply, features, hello_flags, HelloReply, HelloReplyError, HelloRequest,
-            Message, Negotiated, Opcode, Reason, DEFAULT_TRANSFER, HELLO_MAX_BYTES, LABEL_BYTES,
-            REASON_BYTES, VERSION_MAX, VERSION_MIN,
+            Message, Negotiated, Opcode, Reason, DEFAULT_TRANSFER, EXPORT_NAME_MAX,
+            HELLO_MAX_BYTES, LABEL_BYTES, REASON_BYTES, VERSION_MAX, VERSION_MIN,
         },
     },
     exec::{timeout, Timer},
@@ -39,6 +39,8 @@ pub struct Identity {
     pub write: bool,
     /// The number of requests to have in flight.
     pub queue_depth: u32,
+    /// The name of the export; empty asks for the only one at the address.
+    pub export: Text<EXPORT_NAME_MAX>,
 }
 
 /// Why a request to an export failed.
@@ -140,14 +142,12 @@ impl Client {
             .ok_or(ClientError::TimedOut)??;
         let stream = Arc::new(stream, GFP_KERNEL).map_err(Error::from)?;
         let hello = async {
-            let incoming = Incoming::open(stream)
-                .await
-                .map_err(|error| match error {
-                    SessionError::Network(ENODATA | ECONNRESET | EPIPE | ENOTCONN) => {
-                        ClientError::TurnedAway
-                    }
-                    error => error.into(),
-                })?;
+            let incoming = Incoming::open(stream).await.map_err(|error| match error {
+                SessionError::Network(ENODATA | ECONNRESET | EPIPE | ENOTCONN) => {
+                    ClientError::TurnedAway
+                }
+                error => error.into(),
+            })?;
             Self::hello(incoming, identity).await
         };
         let (incoming, reply, negotiated) = timeout(&mut timer, limit, pin!(hello))
@@ -184,7 +184,7 @@ impl Client {
             queue_depth: identity.queue_depth,
             storage: identity.storage,
             epoch: identity.epoch,
-            export: Text::new(),
+            export: identity.export,
             client: Text::new(),
         }
     }
@@ -197,8 +197,8 @@ impl Client {
         let message = Message::request(Opcode::Hello, 0, 0);
         Self::send(&incoming, &message, &request.encode()).await?;
         let head = incoming.head().await?;
-        let mut payload = KVec::from_elem(0_u8, head.payload as usize, GFP_KERNEL)
-            .map_err(Error::from)?;
+        let mut payload =
+            KVec::from_elem(0_u8, head.payload as usize, GFP_KERNEL).map_err(Error::from)?;
         if head.payload as usize > HELLO_MAX_BYTES {
             return Err(ClientError::Protocol("the hello reply is too long"));
         }
@@ -252,7 +252,9 @@ impl Client {
                 return Err(ClientError::Refused(status, Text::from_padded(&reason)));
             }
             if head.payload as usize != answer.len() {
-                return Err(ClientError::Protocol("the reply's payload has another length"));
+                return Err(ClientError::Protocol(
+                    "the reply's payload has another length",
+                ));
             }
             if !answer.is_empty() {
                 incoming.payload(answer).await?;
@@ -264,12 +266,15 @@ impl Client {
             Delta::from_millis(REQUEST_MS),
             pin!(exchange),
         )
-            .await
-            .unwrap_or(Err(ClientError::TimedOut))
+        .await
+        .unwrap_or(Err(ClientError::TimedOut))
     }
 
     /// Reads the newest label; `None` if the device has none.
-    pub async fn read_label(&mut self, block: &mut [u8; LABEL_BYTES as usize]) -> ClientResult<bool> {
+    pub async fn read_label(
+        &mut self,
+        block: &mut [u8; LABEL_BYTES as usize],
+    ) -> ClientResult<bool> {
         let message = Message::request(Opcode::LabelRead, 0, 0);
         match self.request(message, &[], block).await {
             Ok(()) => Ok(true),
@@ -292,7 +297,8 @@ impl Client {
     /// Reads `bytes` at the byte `offset` of the export's data, whole logical blocks.
     pub async fn read(&mut self, offset: u64, bytes: &mut [u8]) -> ClientResult {
         let length = u32::try_from(bytes.len()).map_err(|_| EINVAL)?;
-        let message = Message::request(Opcode::Read, 0, self.reply.epoch).with_range(offset, length);
+        let message =
+            Message::request(Opcode::Read, 0, self.reply.epoch).with_range(offset, length);
         self.request(message, &[], bytes).await
     }
 

@@ -48,7 +48,9 @@ impl Known {
         let (old, new) = (&self.negotiated, &now.negotiated);
         let text = |text: core::fmt::Arguments<'_>| Err(Reason::from_display(&text));
         if self.label != now.label {
-            return text(format_args!("another node answers: its label is not the one before"));
+            return text(format_args!(
+                "another node answers: its label is not the one before"
+            ));
         }
         if old.size != new.size {
             return text(format_args!(
@@ -72,7 +74,9 @@ impl Known {
             || new.max_discard < old.max_discard
             || new.max_write_zeroes < old.max_write_zeroes
         {
-            return text(format_args!("the export takes only shorter requests than before"));
+            return text(format_args!(
+                "the export takes only shorter requests than before"
+            ));
         }
         if self.reply.epoch != now.reply.epoch {
             return text(format_args!(

@@ -10,7 +10,6 @@ use super::{
     Inner, Phase, Remote,
 };
 use crate::{
-    pr_warn_ratelimited,
     dst_core::{
         backoff::Backoff,
         session::Head,
@@ -18,6 +17,7 @@ use crate::{
     },
     exec::{yield_now, Timer},
     net::{Incoming, Sender, SessionError},
+    pr_warn_ratelimited,
     storage::piece::Piece,
     sys::{
         bio::{Op, Status},
@@ -122,7 +122,10 @@ impl Remote {
     async fn reconnect(self: &Arc<Self>, attempt: u32) -> Option<Client> {
         let mut identity = self.identity;
         let number = self.attempts.fetch_add(1, ordering::Relaxed);
-        identity.incarnation = identity.incarnation.saturating_add(number).saturating_add(1);
+        identity.incarnation = identity
+            .incarnation
+            .saturating_add(number)
+            .saturating_add(1);
         identity.epoch = self.epoch.load(ordering::Relaxed);
         match client::Client::connect(
             &self.settings.net,

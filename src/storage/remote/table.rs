@@ -145,9 +145,7 @@ impl Table {
     fn unanswered(&self, index: usize) -> Option<Tag> {
         let place = self.places.get(index)?;
         match place.state {
-            State::Unsent(_) | State::InFlight(_) => {
-                Some(Tag::new(index as u32, place.generation))
-            }
+            State::Unsent(_) | State::InFlight(_) => Some(Tag::new(index as u32, place.generation)),
             _ => None,
         }
     }

@@ -37,8 +37,3 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([byte ^ 0xff]))' "$(disk_file "$1")" "$2"
 }
 
-# write_extent FILE TARGET SECTOR COUNT [FLAG]: COUNT sectors of FILE to the same place of TARGET, in one write.
-write_extent() {
-	dd if="$1" of="$2" bs=$(($4 * 512)) count=1 iflag=skip_bytes,fullblock skip=$(($3 * 512)) \
-		oflag="${5:-direct},seek_bytes" seek=$(($3 * 512)) conv=notrunc status=none
-}

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A trace of all block devices shows: with write-through each write is stable on the node's device before it is answered;
+# with write-back a flush reaches the nodes' devices after all writes that it covers and before what follows it.
+# needs: ip losetup fio python3 mkfs.ext4
+# timeout: 180
+. "$(dirname "$0")/lib.sh"
+. "$tests/helpers/data.sh"
+
+trace=/sys/kernel/tracing
+events=(block_bio_queue block_bio_complete block_rq_issue block_rq_complete)
+tracing() {
+	local event
+	for event in "${events[@]}"; do echo "$1" >$trace/events/block/"$event"/enable; done
+}
+network client one two
+disk a 24M
+disk b 24M
+disk c 24M
+module_load
+at_exit bash -c "echo 0 >$trace/events/block/enable; echo >$trace/trace; echo local >$trace/trace_clock; \
+	echo 1408 >$trace/buffer_size_kb"
+# One number for each event of all CPUs: the order is certain.
+echo counter >$trace/trace_clock
+echo 16384 >$trace/buffer_size_kb
+number() { echo "$((0x$(stat -c %t "$1"))),$((0x$(stat -c %T "$1")))"; }
+
+# record FILE FUNCTION: the events of FUNCTION.
+record() {
+	echo >$trace/trace
+	tracing 1
+	"$2"
+	tracing 0
+	grep -v '^#' $trace/trace >"$1" || true
+	! grep -q 'LOST' "$1" || fail "the trace is not complete"
+}
+
+# Writes at some depth, flushes between them, single writes that have to be stable when they end, and a filesystem's
+# journal, which orders its writes with flushes.
+load() {
+	fio --output="$work/fio.log" --name=load --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
+		--bsrange=512-256k --blockalign=512 --number_ios=150 --size=100% --fsync=20 \
+		|| { cat "$work/fio.log"; fail "writing failed"; }
+	dd if=/dev/zero of=/dev/dst bs=100k count=20 seek=200 oflag=direct,dsync status=none
+	mkfs.ext4 -qF /dev/dst
+	mount /dev/dst "$work/mnt"
+	for file in 1 2 3; do dd if=/dev/zero of="$work/mnt/$file" bs=64k count=4 conv=fsync status=none; done
+	umount "$work/mnt"
+}
+mkdir "$work/mnt"
+
+# check WAY TRACE NODE...: what helpers/flush-order.py says of a trace.
+check() {
+	local way=$1 file=$2
+	shift 2
+	python3 "$tests/helpers/flush-order.py" "$way" "$file" "$(number /dev/dst)" \
+		"$(number "$a"):0:$data" "$(number "$b"):$data:$data" "$(number "$c"):$((2 * data)):$data" "$@"
+}
+
+serve one "$a"
+serve two "$b"
+on client dst create storage "$(address one):1025" "$(address two):1025" "$c"
+data=$(node_file storage 0 size)
+record "$work/trace" load
+check through "$work/trace" 0 1 || fail "write-through: see above"
+# The local node has a cache as every local disk: its user flushes.
+expect_equal "cache of a storage with a local disk that has one" "write back" "$(cat /sys/block/dst/queue/write_cache)"
+check back "$work/trace" 2 || fail "the local node: see above"
+storage_delete storage
+unserve one "$a"
+unserve two "$b"
+
+serve one "$a" --write-back
+serve two "$b" --write-back
+on client dst create storage "$(address one):1025" "$(address two):1025" "$c"
+expect_equal "cache of the storage with write-back" "write back" "$(cat /sys/block/dst/queue/write_cache)"
+record "$work/trace" load
+check back "$work/trace" 0 1 2 || fail "write-back: see above"
+# The check itself notices that writes are not stable, and the lack of one node's flushes.
+! check through "$work/trace" 0 1 2>/dev/null || fail "writes that are not stable when they are answered are not noticed"
+grep -v "block_rq_complete: $(number "$b") FF" "$work/trace" >"$work/control"
+! check back "$work/control" 0 1 2 2>/dev/null || fail "flushes that are missing are not noticed"
+storage_delete storage
+unserve one "$a"
+unserve two "$b"
+
+# Without any cache there is nothing to flush.
+serve one "$a"
+on client dst create storage "$(address one):1025"
+expect_equal "cache of a storage that writes through" "write through" "$(cat /sys/block/dst/queue/write_cache)"
+storage_delete storage
+unserve one "$a"

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Loading, configuring, using and removing the module leaves no memory, thread, file or socket behind, however often:
+# ROUNDS times (5 if not given), with worker pools of different sizes and ways to end.
+# needs: losetup ip cmp
+# timeout: 300
+. "$(dirname "$0")/lib.sh"
+
+rounds=${ROUNDS:-5}
+network server client
+disk far 16M
+disk near 16M
+listen=$(address server):1025
+pattern $((1 << 20)) 5 >"$work/content"
+
+free_memory() {
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo
+}
+slabs() { awk '$1 ~ /^dst_/ { print $1 }' /proc/slabinfo; }
+threads() { ps -eo comm= | grep '^dst_' || true; }
+sockets() { on server ss -Htan; on client ss -Htan; }
+
+# round NUMBER
+round() {
+	insmod "$module" workers=$(($1 % 3))
+	[[ -n $(threads) ]] || fail "the module has no threads: the check for them is wrong"
+	on server dst export add "$far" --listen "$listen" --allow "$(address client)" >/dev/null
+	on client dst create storage "$listen" "$near" >/dev/null
+	dd if="$work/content" of=/dev/dst bs=256k oflag=direct status=none
+	cmp -n 1048576 /dev/dst "$work/content"
+	expect_error "in use" rmmod dst_blk
+	case $(($1 % 4)) in
+	0) on client dst delete storage >/dev/null; on server dst export del "$listen" --force >/dev/null ;;
+	1) on server dst export del "$listen" --force >/dev/null; on client dst delete storage --force >/dev/null ;;
+	2) on client dst delete storage >/dev/null ;;
+	3)
+		on client dst delete storage >/dev/null
+		# What is only configured does not hold the module.
+		on client dst create storage --no-start "$listen" "$near" >/dev/null
+		;;
+	esac
+	module_unload
+	[[ -z $(threads) ]] || fail "threads are left: $(threads)"
+	[[ -z $(slabs) ]] || fail "caches are left: $(slabs)"
+	[[ ! -e /dev/dst && ! -e /sys/devices/storage ]] || fail "a storage is left"
+	! grep -q dst /proc/devices || fail "a device number is left"
+}
+at_exit "$tests/clear"
+
+round 1
+round 2
+before=$(free_memory)
+for ((i = 3; i < rounds + 3; i++)); do
+	round "$i"
+	# The disks can be opened exclusively: nobody holds them.
+	mkfs.ext4 -q -F -E nodiscard "$far" >/dev/null
+	wipefs -qa "$far"
+done
+after=$(free_memory)
+say "$rounds rounds: $before MiB free before, $after after"
+((before - after < 16 + rounds / 4)) || fail "$((before - after)) MiB are gone after $rounds rounds"
+listening() { sockets | grep -q LISTEN; }
+if listening; then fail "sockets are left: $(sockets)"; fi

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The netlink family as the kernel's own client library finds it: netlink.py SPEC PART ARGUMENT..."""
+
+import errno
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+from pyynl.lib.ynl import NlError, YnlFamily
+
+SPEC = sys.argv[1]
+family = YnlFamily(SPEC, schema="")
+
+
+def fail(text):
+    sys.exit(f"FAILED: {text}")
+
+
+def check(condition, what, extra=""):
+    if not condition:
+        fail(f"{what} {extra}")
+
+
+def refused(what, number, text, attribute, operation, **attributes):
+    """The operation must be refused with the error, a text and the attribute that is at fault or missing."""
+    try:
+        answer = family.do(operation, attributes)
+        fail(f"{what}: not refused, {answer}")
+    except NlError as error:
+        ack = error.nl_msg.extack or {}
+        found = ack.get("bad-attr", "." + str(ack.get("miss-type")))
+        good = error.error == number and (text or "") in ack.get("msg", "") and attribute in (None, found)
+        check(good, what, f"{error} {ack}")
+
+
+def v4(ip, port):
+    return {"family": 2, "ip": ip, "port": port}
+
+
+def permissions():
+    """What somebody who may not is told."""
+    for operation, attributes in (("info-get", {}), ("storage-get", {"name": "s"}), ("storage-add", {"name": "s"}),
+                                  ("export-del", {"id": 1})):
+        refused(operation, errno.EPERM, "CAP_SYS_ADMIN", None, operation, **attributes)
+    for operation in ("storage-get", "node-get", "export-get", "connection-get"):
+        try:
+            fail(f"a dump of {operation} is not refused: {family.dump(operation, {})}")
+        except NlError as error:
+            check(error.error == errno.EPERM, f"dump of {operation}", error)
+    try:
+        YnlFamily(SPEC, schema="").ntf_subscribe("events")
+        check(sys.argv[3] == "may-listen", "a subscription to events is not refused")
+    except PermissionError:
+        check(sys.argv[3] != "may-listen", "a subscription is refused to root of the network namespace")
+
+
+def events_of(listener, seconds=0.3):
+    listener.check_ntf()
+    found = []
+    for event in listener.poll_ntf(duration=seconds):
+        found.append(event)
+    return found
+
+
+def life():
+    """A storage and an export from their making to their end, with the events."""
+    local, exported = sys.argv[3:5]
+    listener = YnlFamily(SPEC, schema="")
+    listener.ntf_subscribe("events")
+    info = family.do("info-get", {})
+    check("linear" in info["algorithm"] and info["default-port"] == 1025, "info", info)
+    made = family.do("export-add", {"path": exported, "address": v4("127.0.0.1", 1025), "name": "disk1", "allow": [
+        {"ip": "127.0.0.0", "prefix-len": 8, "access": "read-write"}]})
+    check(made["id"] > 0 and made["address"]["port"] == 1025, "export-add", made)
+    family.do("storage-add", {"name": "s", "algorithm": "linear"})
+    added = family.do("node-add", {"storage": "s", "kind": "remote", "address": v4("127.0.0.1", 1025)})
+    check(added == {"storage": "s", "index": 0}, "node-add", added)
+    check(family.do("node-add", {"storage": "s", "kind": "local", "path": local})["index"] == 1, "node-add")
+    family.do("storage-start", {"name": "s"})
+    storage = family.do("storage-get", {"name": "s"})
+    check(storage["state"] == "running" and storage["disk"] == "dst" and storage["node-count"] == 2, "storage", storage)
+    check(len(storage["uuid"].replace("-", "")) == 32, "uuid", storage)
+    nodes = family.dump("node-get", {"storage": "s"})
+    check([node["index"] for node in nodes] == [0, 1], "nodes", nodes)
+    check([node["state"] for node in nodes] == ["up", "up"], "nodes", nodes)
+    check(nodes[0]["type"] == "R: 127.0.0.1:1025" and nodes[1]["type"] == f"L: {local}", "types", nodes)
+    connections = family.dump("connection-get", {})
+    check(sorted(c["role"] for c in connections) == ["export", "node"], "connections", connections)
+    check(len(family.dump("connection-get", {"storage": "s"})) == 1, "connections of the storage")
+    check(len(family.dump("connection-get", {"export-id": made["id"]})) == 1, "connections of the export")
+    export = family.do("export-get", {"name": "disk1"})
+    check(export["clients"] == 1 and export["writers"] == 1 and export["state"] == "listening", "export", export)
+    refused("export in use", errno.EBUSY, "--force", None, "export-del", id=made["id"])
+    family.do("export-set", {"id": made["id"], "allow": []})
+    check("allow" not in family.do("export-get", {"id": made["id"]}), "an empty list")
+    family.do("storage-del", {"name": "s"})
+    family.do("export-del", {"id": made["id"], "del-flags": ["force"]})
+    events = events_of(listener, 1)
+    kinds = {event["name"] for event in events}
+    check({"storage-ntf", "node-ntf", "export-ntf"} <= kinds, "events", kinds)
+    states = [event["msg"]["state"] for event in events if event["name"] == "storage-ntf"]
+    check(states[0] == "configuring" and "running" in states and states[-1] == "stopping", "states of the storage", states)
+    states = [event["msg"]["state"] for event in events if event["name"] == "export-ntf"]
+    check(states[-1] == "stopping", "states of the export", states)
+
+
+def refusals():
+    """Each refusal names what is wrong."""
+    device = sys.argv[3]
+    add, node, export = "storage-add", "node-add", "export-add"
+    refused("no name", errno.EINVAL, "missing", ".name", add, algorithm="linear")
+    refused("unknown algorithm", errno.EINVAL, "no algorithm", ".algorithm", add, name="s", algorithm="foo")
+    refused("long name", errno.EINVAL, None, ".name", add, name="x" * 64, algorithm="linear")
+    refused("short uuid", errno.ERANGE, None, ".uuid", add, name="s", algorithm="linear", uuid=b"0123")
+    refused("name of the kernel", errno.EINVAL, "the kernel uses", ".name", add, name="system", algorithm="linear")
+    refused("name of a partition", errno.EINVAL, None, ".disk", add, name="s", algorithm="linear", disk="dst1")
+    family.do(add, {"name": "s", "algorithm": "linear"})
+    refused("twice", errno.EEXIST, "already", ".name", add, name="s", algorithm="linear")
+    refused("its disk twice", errno.EEXIST, "belongs to", ".disk", add, name="t", algorithm="linear")
+    refused("no path", errno.EINVAL, "path", ".path", node, storage="s", kind="local")
+    refused("relative path", errno.EINVAL, "absolute", ".path", node, storage="s", kind="local", path="sdb")
+    refused("path and address", errno.EINVAL, None, ".address", node, storage="s", kind="local", path=device,
+            address=v4("127.0.0.1", 1))
+    refused("no address", errno.EINVAL, "missing", ".address", node, storage="s", kind="remote")
+    refused("no port", errno.EINVAL, "port", None, node, storage="s", kind="remote",
+            address={"family": 2, "ip": "10.0.0.1"})
+    refused("family", errno.EAFNOSUPPORT, "family 10", None, node, storage="s", kind="remote",
+            address={"family": 10, "ip": "10.0.0.1", "port": 3})
+    refused("no storage", errno.ENOENT, 'no storage "x"', ".storage", node, storage="x", kind="local", path=device)
+    refused("65 connections", errno.ERANGE, None, ".connections", node, storage="s", kind="remote", connections=65,
+            address=v4("127.0.0.1", 1))
+    refused("no device", errno.ENOENT, "no such file", ".path", node, storage="s", kind="local", path="/dev/nothing")
+    refused("nothing there", errno.ECONNREFUSED, "nothing is exported there", ".address", node, storage="s",
+            kind="remote", address=v4("127.0.0.1", 9))
+    refused("no node", errno.ENOENT, None, None, "node-del", storage="s", index=7)
+    refused("nothing to start", errno.EINVAL, "no nodes", None, "storage-start", name="s")
+    refused("any address", errno.EINVAL, "any-address", ".address", export, path=device, address=v4("0.0.0.0", 1025))
+    refused("prefix", errno.EINVAL, "behind the prefix", None, export, path=device, address=v4("127.0.0.1", 1025),
+            allow=[{"ip": "10.0.0.1", "prefix-len": 8, "access": "read-only"}])
+    refused("257 entries", errno.E2BIG, "256", None, export, path=device, address=v4("127.0.0.1", 1025), allow=[
+        {"ip": f"10.{i // 256}.{i % 256}.0", "prefix-len": 24, "access": "read-only"} for i in range(257)])
+    family.do("storage-del", {"name": "s"})
+    refused("deleted", errno.ENOENT, "no storage", ".name", "storage-del", name="s")
+
+
+def attribute(kind, content):
+    return struct.pack("HH", 4 + len(content), kind) + content + bytes(-len(content) % 4)
+
+
+def raw(command, attributes, flags=5, reserved=0):
+    """Sends a message as it is given; returns the error and the whole answer."""
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    link.bind((0, 0))
+    link.setsockopt(270, 11, 1)
+    body = struct.pack("BBH", command, 1, reserved) + attributes
+    link.send(struct.pack("IHHII", 16 + len(body), family.nlproto.family_id, flags, 1, 0) + body)
+    answer = link.recv(65536)
+    kind = struct.unpack_from("IH", answer)[1]
+    return struct.unpack_from("i", answer, 16)[0] if kind == 2 else 0, answer
+
+
+def strictness():
+    """Nothing unknown or malformed is accepted."""
+    family.do("storage-add", {"name": "s", "algorithm": "linear"})
+    name = attribute(1, b"s\0")
+    check(raw(4, name)[0] == 0, "the raw message for storage-get is wrong")
+    for what, command, content in (
+        ("attribute beyond the last", 4, name + attribute(200, b"abcd")),
+        ("attribute of another operation", 4, name + attribute(2, b"linear\0")),
+        ("short number", 1, attribute(1, b"t\0") + attribute(2, b"linear\0") + attribute(5, b"\1\0")),
+        ("unknown flag", 1, attribute(1, b"t\0") + attribute(2, b"linear\0") + attribute(5, struct.pack("I", 1 << 9))),
+        ("string without its end", 4, attribute(1, b"s")),
+        ("trailing byte", 4, name + b"\1"),
+        ("attribute longer than the message", 4, struct.pack("HH", 60, 1) + b"s\0\0\0"),
+        ("attributes where none are taken", 17, name),
+        ("no such command", 99, b""),
+        ("notification as a command", 5, b""),
+        ("nest that is none", 6, name + attribute(3, struct.pack("I", 1)) + attribute(5, bytes(8))),
+        ("unknown in a nest", 6, name + attribute(3, struct.pack("I", 1)) + attribute(5 | 0x8000, attribute(9, b"ab\0\0"))),
+        ("enum out of range", 6, name + attribute(3, struct.pack("I", 9))),
+        ("name that is not UTF-8", 4, attribute(1, b"\xff\xfe\0")),
+    ):
+        error, answer = raw(command, content)
+        check(error < 0, f"{what} is accepted:", answer[:100])
+    check(raw(4, name, reserved=5)[0] == -errno.EINVAL, "a reserved field is accepted")
+    family.do("storage-del", {"name": "s"})
+
+
+def dumps():
+    """Dumps of more than fits into a message go on where they stopped, and tell when something changed meanwhile."""
+    count = 120
+    for number in range(count):
+        family.do("storage-add", {"name": f"many{number}", "algorithm": "linear", "disk": f"dst-m{number}x"})
+    small = YnlFamily(SPEC, schema="", recv_size=4000)
+    for what, client in (("large", family), ("small", small)):
+        names = [storage["name"] for storage in client.dump("storage-get", {})]
+        check(sorted(names) == sorted(f"many{i}" for i in range(count)), f"a dump with {what} buffers:", names)
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    link.bind((0, 0))
+    link.send(struct.pack("IHHII", 20, family.nlproto.family_id, 0x301, 1, 0) + struct.pack("BBH", 4, 1, 0))
+    link.recv(65536)
+    family.do("storage-del", {"name": f"many{count - 1}"})
+    interrupted = done = False
+    while not done:
+        data, offset = link.recv(65536), 0
+        while offset < len(data):
+            length, kind, flags = struct.unpack_from("IHH", data, offset)
+            interrupted |= bool(flags & 0x10)
+            done |= kind == 3
+            offset += (length + 3) & ~3
+    check(interrupted, "a dump during which something changed does not say so")
+    # A dump that is not read to its end holds the module until the socket is closed.
+    link.send(struct.pack("IHHII", 20, family.nlproto.family_id, 0x301, 2, 0) + struct.pack("BBH", 4, 1, 0))
+    check(subprocess.run(["rmmod", "dst_blk"], capture_output=True).returncode != 0, "rmmod works during a dump")
+    link.close()
+    for number in range(count - 1):
+        family.do("storage-del", {"name": f"many{number}"})
+    check(family.dump("storage-get", {}) == [], "storages are left")
+
+
+def namespaces():
+    """Events go to the namespace of what they tell of."""
+    listener = YnlFamily(SPEC, schema="")
+    listener.ntf_subscribe("events")
+    script = f"""
+import sys
+from pyynl.lib.ynl import YnlFamily
+family, listener = YnlFamily({SPEC!r}, schema=""), YnlFamily({SPEC!r}, schema="")
+listener.ntf_subscribe("events")
+family.do("storage-add", {{"name": "elsewhere", "algorithm": "linear"}})
+print(next(listener.poll_ntf(duration=5))["msg"]["name"])
+"""
+    done = subprocess.run(["ip", "netns", "exec", "elsewhere", sys.executable, "-c", script], capture_output=True,
+                          text=True, timeout=60)
+    check(done.stdout.strip() == "elsewhere", "the event of a storage in its namespace:", done.stdout + done.stderr)
+    check(events_of(listener) == [], "the event of a storage in another namespace")
+    netns = family.do("storage-get", {"name": "elsewhere"})["netns"]
+    check(netns != os.stat("/proc/self/ns/net").st_ino, "the namespace of a storage:", netns)
+    family.do("storage-del", {"name": "elsewhere"})
+
+
+globals()[sys.argv[2]]()

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# One node's cable is pulled at full depth: I/O to the other nodes keeps its speed, and when the cable is back all that
+# stood still completes and is right.
+# needs: ip losetup fio
+# timeout: 300
+. "$(dirname "$0")/lib.sh"
+. "$tests/helpers/data.sh"
+
+outages=${ROUNDS:-1}
+network client one two
+disk a 32M
+disk b 32M
+disk c 32M
+module_load
+serve one "$a"
+serve two "$b"
+on client dst create storage --raw "$(address one):1025" "$(address two):1025" "$c"
+end_a=65536
+
+# measure START: milliseconds that a fixed amount of I/O takes in the 32 MiB from sector START on.
+measure() {
+	timeout 60 fio --minimal --name=measure --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=8 \
+		--rw=randread --bs=4k --offset=$(($1 * 512)) --size=32m --number_ios="${IOS:-1500}" >"$work/measure" ||
+		fail "I/O to another node than the one that is down does not come to an end"
+	cut -d';' -f9 "$work/measure"
+}
+# keeps_up START BEST WHERE: some attempt must reach half the speed of the undisturbed ones, which took BEST. Other work
+# of the machine slows single attempts down; a node that is in the way would slow down all.
+keeps_up() {
+	local took best
+	for _ in 1 2 3 4 5 6; do
+		took=$(measure "$1")
+		[[ -n ${best:-} ]] && ((best <= took)) || best=$took
+		((best > 2 * $2)) || break
+	done
+	say "I/O to $3: $2 ms undisturbed, $best ms while another node is down"
+	((best <= 2 * $2)) || fail "I/O to $3 became slow while another node is down: $best ms instead of $2 ms"
+}
+stuck() { echo $(($(node_file storage 0 in_flight) + $(node_file storage 0 queued))); }
+written() { node_file storage 0 write_ios; }
+gone() { ! kill -0 "$1"; }
+minimum() { printf '%s\n' "$@" | sort -n | head -n 1; }
+
+for ((outage = 1; outage <= outages; outage++)); do
+	best_b=$(minimum "$(measure $end_a)" "$(measure $end_a)")
+	best_c=$(minimum "$(measure $((2 * end_a)))" "$(measure $((2 * end_a)))")
+	before=$(written)
+	fio --output="$work/fio.log" --name=down --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=64 \
+		--rw=randwrite --bs=4k --size=32m --number_ios=4000 --verify=crc32c --verify_fatal=1 --randseed="$outage" &
+	fio=$!
+	wait_until 60 at_least $((before + 200)) written || fail "the first node is not written to"
+	cable one down
+	wait_until 30 at_least 64 stuck || fail "there are only $(stuck) requests to the node that is down"
+	still=$(written)
+	keeps_up $end_a "$best_b" "the other remote node"
+	keeps_up $((2 * end_a)) "$best_c" "the local node"
+	kill -0 "$fio" 2>/dev/null || fail "the I/O to the node that is down ended: $(cat "$work/fio.log")"
+	expect_equal "writes that a node answered without a cable" "$still" "$(written)"
+	timeout 10 dst status storage >"$work/status" || fail "the status cannot be asked for while a node is down"
+	cable one up
+	wait_until 120 gone "$fio" || fail "the I/O did not go on when the cable was plugged in: $(dst status storage)"
+	wait "$fio" || { cat "$work/fio.log"; fail "the I/O that stood still failed or left wrong data"; }
+	wait_until 30 grep -qx up /sys/devices/storage/n-0/state || fail "the node is $(node_file storage 0 state)"
+done
+expect_equal "errors" 0 "$(cat /sys/devices/storage/errors)"
+storage_delete storage
+unserve one "$a"
+unserve two "$b"

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The description of the label and its area.
+
+use crc32c::crc32c;
+use dst_core::label::{Copy, Label, LabelError, MetadataArea, LABEL_BYTES};
+
+use super::{
+    compare, fields, label_document, number, own, read, sample, table, Field, PATTERN, WIDE,
+};
+use crate::samples::text;
+
+/// Where the checksum is.
+const CRC: std::ops::Range<usize> = 12..16;
+
+/// A label in which each number can be changed by itself and stays possible.
+fn roomy() -> Label {
+    Label {
+        compat: 0,
+        ro_compat: 0,
+        incompat: 0,
+        index: 0,
+        node_count: u32::MAX,
+        start: 0,
+        size: 1,
+        device_sectors: u64::MAX,
+        data_sectors: 1 << 62,
+        epoch: 0,
+        ..crate::samples::label()
+    }
+}
+
+fn block(label: &Label) -> Vec<u8> {
+    let mut block = [0; LABEL_BYTES];
+    label.encode(&mut block, crc32c).unwrap();
+    block.to_vec()
+}
+
+fn decode(block: &[u8]) -> Result<Label, LabelError> {
+    Label::decode(&mut block.try_into().unwrap(), crc32c)
+}
+
+/// The bytes that this version gives a meaning.
+fn understood(rows: &[Field]) -> &[Field] {
+    let end = rows.iter().position(|row| row.bytes.start == 256).unwrap();
+    &rows[..end]
+}
+
+#[test]
+fn bytes_of_a_label() {
+    let base = roomy();
+    let with = |change: fn(&mut Label)| {
+        let mut label = base;
+        change(&mut label);
+        block(&label)
+    };
+    let small = WIDE >> 8;
+    let crc = crc32c(&{
+        let mut zeroed = block(&base);
+        zeroed[CRC].fill(0);
+        zeroed
+    });
+    let name = [[b'x'; 63].as_slice(), &[0]].concat();
+    let algorithm = [[b'x'; 31].as_slice(), &[0]].concat();
+    let start = with(|l| l.start = WIDE >> 8);
+    let samples = [
+        own("magic", &block(&base), b"DSTLABEL"),
+        own("version", &block(&base), &1_u32.to_le_bytes()),
+        own("crc", &block(&base), &crc.to_le_bytes()),
+        sample("compat", with(|l| l.compat = WIDE)),
+        sample("ro compat", with(|l| l.ro_compat = WIDE)),
+        sample("incompat", with(|l| l.incompat = WIDE)),
+        sample("storage", with(|l| l.storage = PATTERN)),
+        sample("node", with(|l| l.node = PATTERN)),
+        own("name", &with(|l| l.name = text(&"x".repeat(63))), &name),
+        own(
+            "algorithm",
+            &with(|l| l.algorithm = text(&"x".repeat(31))),
+            &algorithm,
+        ),
+        sample("index", with(|l| l.index = WIDE as u32)),
+        sample("node count", with(|l| l.node_count = WIDE as u32)),
+        own("start", &start, &small.to_le_bytes()),
+        own("size", &with(|l| l.size = WIDE >> 8), &small.to_le_bytes()),
+        own(
+            "device sectors",
+            &with(|l| l.device_sectors = WIDE << 4),
+            &(WIDE << 4).to_le_bytes(),
+        ),
+        sample("data sectors", with(|l| l.data_sectors = WIDE)),
+        sample("epoch", with(|l| l.epoch = WIDE)),
+        sample("events", with(|l| l.events = WIDE)),
+        own("state", &block(&base), &1_u32.to_le_bytes()),
+        sample("sequence", with(|l| l.sequence = WIDE)),
+        sample("created", with(|l| l.created = WIDE)),
+        sample("updated", with(|l| l.updated = WIDE)),
+    ];
+    let rows = fields(&label_document(), "label", LABEL_BYTES);
+    compare(understood(&rows), &block(&base), CRC, &samples);
+    assert!(block(&base)[256..].iter().all(|byte| *byte == 0));
+}
+
+/// What is reserved, or laid out for later, is covered by the checksum and otherwise ignored.
+#[test]
+fn the_rest_of_a_label_has_no_meaning_yet() {
+    let rows = fields(&label_document(), "label", LABEL_BYTES);
+    let known = understood(&rows).len();
+    let later = rows.iter().enumerate();
+    for (_, row) in later.filter(|(at, row)| *at >= known || row.name == "reserved") {
+        let mut block = block(&roomy());
+        block[row.bytes.clone()].fill(0xa5);
+        assert!(matches!(decode(&block), Err(LabelError::Checksum(..))));
+        block[CRC].fill(0);
+        let crc = crc32c(&block).to_le_bytes();
+        block[CRC].copy_from_slice(&crc);
+        assert_eq!(decode(&block), Ok(roomy()), "{}", row.name);
+    }
+}
+
+/// Names and sizes of a structure's fields, from its source.
+fn structure(source: &str, name: &str) -> Vec<(String, usize)> {
+    let (_, body) = source.split_once(&format!("struct {name} {{")).unwrap();
+    let (body, _) = body.split_once('}').unwrap();
+    let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            let (field, kind) = line.trim_end_matches(',').split_once(": ").unwrap();
+            let field = match field.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "reserved" => "reserved".to_owned(),
+                _ => field.replace('_', " "),
+            };
+            (field, size_of_kind(source, kind))
+        })
+        .collect()
+}
+
+fn size_of_kind(source: &str, kind: &str) -> usize {
+    if let Some((item, count)) = kind.trim_matches(['[', ']']).split_once("; ") {
+        let constant = format!("const {count}: usize = ");
+        let count = match source.split_once(&constant) {
+            Some((_, value)) => value.split_once(';').unwrap().0,
+            None => count,
+        };
+        return number(count) * size_of_kind(source, item);
+    }
+    match kind {
+        "u8" => 1,
+        "U32" => 4,
+        "U64" => 8,
+        _ => structure(source, kind).iter().map(|(_, size)| size).sum(),
+    }
+}
+
+/// Also the fields that no version writes yet.
+#[test]
+fn the_tables_are_the_structures() {
+    let source = read("src/core/label/block.rs");
+    for (name, bytes, kind) in [("label", LABEL_BYTES, "RawLabel"), ("leg", 32, "RawLeg")] {
+        let rows = fields(&label_document(), name, bytes);
+        let rows = rows.into_iter().map(|row| (row.name, row.bytes.len()));
+        assert_eq!(rows.collect::<Vec<_>>(), structure(&source, kind));
+    }
+}
+
+#[test]
+fn areas() {
+    for row in table(&label_document(), "areas") {
+        let sectors = number(&row[1]) as u64 / 512;
+        let shown: Vec<&str> = row[2..].iter().map(String::as_str).collect();
+        let Ok(area) = MetadataArea::for_device(sectors) else {
+            assert_eq!(shown, ["none", "", "", ""], "{}", row[0]);
+            continue;
+        };
+        let expected = [
+            format!("{} MiB", area.sectors / 2048),
+            area.data_sectors.to_string(),
+            (area.copy_sector(Copy::A) * 512).to_string(),
+            (area.copy_sector(Copy::B) * 512).to_string(),
+        ];
+        assert_eq!(shown, expected, "{}", row[0]);
+        let device = binary_size(&row[0]).unwrap_or(number(&row[1]));
+        assert_eq!(device, number(&row[1]), "{}", row[0]);
+    }
+}
+
+/// Bytes of a sum such as `128 GiB + 32 KiB`; sizes in decimal units are not exact.
+fn binary_size(text: &str) -> Option<usize> {
+    let parts = text.split(" + ").map(|part| {
+        let (count, unit) = part.split_once(' ')?;
+        let unit = match unit {
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            _ => return None,
+        };
+        Some(number(count) * unit)
+    });
+    parts.sum()
+}
