@@ -175,6 +175,7 @@ impl control::Backend for Backend {
         pools.push(pool_info("net", &self.pools.net), GFP_KERNEL)?;
         pools.push(pool_info("io", &self.pools.io), GFP_KERNEL)?;
         pools.push(pool_info("export", &self.pools.export), GFP_KERNEL)?;
+        pools.push(pool_info("label", &self.pools.label), GFP_KERNEL)?;
         pools.push(pool_info("control", &self.pools.control), GFP_KERNEL)?;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(ModuleInfo {

@@ -19,13 +19,16 @@ pub struct Pools {
     /// Tasks that submit what clients ask for to exported devices. Apart from [`Self::io`]: an
     /// exported device may be a storage of this machine, whose parked bios need a task there.
     pub export: Pool,
+    /// Tasks that read and write labels, and wait for that. Apart from [`Self::export`]: the
+    /// device may be a storage of this machine, whose data may come through an export of it.
+    pub label: Pool,
     /// Tasks that are in no bio's way: they watch, and may wait for tasks of the other pools.
     pub control: Pool,
 }
 
 impl Pools {
     /// Starts the threads: `workers` for sockets, as many for devices and for exports, one
-    /// for control.
+    /// each for labels and control.
     ///
     /// May sleep. Errors: `EINVAL` for no workers; `ENOMEM`; `EINTR` when the caller was killed.
     pub fn new(workers: usize) -> Result<Self> {
@@ -33,6 +36,7 @@ impl Pools {
             net: Pool::new(c"dst_net", workers, Reclaim::NoIo)?,
             io: Pool::new(c"dst_io", workers, Reclaim::NoIo)?,
             export: Pool::new(c"dst_export", workers, Reclaim::NoIo)?,
+            label: Pool::new(c"dst_label", 1, Reclaim::NoIo)?,
             control: Pool::new(c"dst_ctl", 1, Reclaim::NoIo)?,
         })
     }

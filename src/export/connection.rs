@@ -5,9 +5,10 @@
 use super::{
     buffers::Buffers,
     export::Export,
-    hello, labels,
+    hello,
     peer::Peer,
-    reply::{Finished, FinishedQueue, Pending, Reply, Slot},
+    reply::{Finished, FinishedQueue, Reply, Slot},
+    submit::Job,
 };
 use crate::{
     dst_core::session::Head,
@@ -18,16 +19,8 @@ use crate::{
         Incoming, Sender, SessionError,
     },
     pr_info_ratelimited, pr_warn_ratelimited,
-    sys::{
-        bio::SECTOR_SHIFT,
-        device_bio::{DeviceFlags, DeviceOp},
-    },
 };
-use core::{
-    future::poll_fn,
-    pin::pin,
-    task::{Context, Poll},
-};
+use core::{future::poll_fn, pin::pin, task::Poll};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
@@ -43,31 +36,29 @@ const BUDGET: u32 = 1 << 20;
 /// What a request costs beside its payload.
 const REQUEST_COST: u32 = 4096;
 
-/// A request on its way to the device.
-struct Job {
-    request: Request,
-    message: WireMessage,
-    slot: Slot,
-}
-
 /// A connection after its hello.
 #[pin_data]
 pub struct Connection {
-    peer: Arc<Peer>,
-    export: Arc<Export>,
-    negotiated: Negotiated,
+    pub(super) peer: Arc<Peer>,
+    pub(super) export: Arc<Export>,
+    pub(super) negotiated: Negotiated,
     sender: Arc<Sender<Reply>>,
-    finished: Arc<FinishedQueue>,
+    pub(super) finished: Arc<FinishedQueue>,
     #[pin]
     buffers: Buffers,
     #[pin]
-    jobs: SpinLockIrq<Ring<Job>>,
+    pub(super) jobs: SpinLockIrq<Ring<Job>>,
     #[pin]
-    job_waker: WakerCell,
+    pub(super) job_waker: WakerCell,
+    /// Requests about the label, which wait for the device.
+    #[pin]
+    pub(super) label_jobs: SpinLockIrq<Ring<Job>>,
+    #[pin]
+    pub(super) label_waker: WakerCell,
     /// No job will be added.
-    received_all: Atomic<bool>,
+    pub(super) received_all: Atomic<bool>,
     /// No job will be submitted.
-    submitted_all: Atomic<bool>,
+    pub(super) submitted_all: Atomic<bool>,
 }
 
 /// Why a connection ended.
@@ -143,6 +134,7 @@ impl Connection {
         let finished = FinishedQueue::new(depth)?;
         *peer.finished.lock() = Some(finished.clone());
         let jobs = Ring::new(depth)?;
+        let label_jobs = Ring::new(depth)?;
         let connection = Arc::pin_init(
             pin_init!(Self {
                 peer: peer.clone(),
@@ -153,6 +145,8 @@ impl Connection {
                 buffers <- buffers,
                 jobs <- new_spinlock_irq!(jobs, "dst_jobs"),
                 job_waker <- WakerCell::new(),
+                label_jobs <- new_spinlock_irq!(label_jobs, "dst_label_jobs"),
+                label_waker <- WakerCell::new(),
                 received_all: Atomic::new(false),
                 submitted_all: Atomic::new(false),
             }),
@@ -161,22 +155,28 @@ impl Connection {
         let pools = export.pools();
         let timer = Timer::new()?;
         let mut tasks = peer.tasks.lock();
-        tasks.reserve(2, GFP_KERNEL)?;
-        let submit = pools
+        tasks.reserve(3, GFP_KERNEL)?;
+        // If one of them cannot be made, the others find nothing to do and end.
+        let spawned = pools
             .export
-            .spawn(c"export-submit", connection.clone().submit())?;
-        tasks.push(submit, GFP_KERNEL)?;
-        match pools
-            .net
-            .spawn(c"export-send", connection.clone().send(timer))
-        {
-            Ok(send) => tasks.push(send, GFP_KERNEL)?,
-            Err(error) => {
-                // The submitter has nothing to do and ends.
-                drop(tasks);
-                connection.end_of_input();
-                return Err(error);
-            }
+            .spawn(c"export-submit", connection.clone().submit())
+            .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
+            .and_then(|()| {
+                pools
+                    .label
+                    .spawn(c"export-label", connection.clone().serve_labels())
+            })
+            .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
+            .and_then(|()| {
+                pools
+                    .net
+                    .spawn(c"export-send", connection.clone().send(timer))
+            })
+            .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?));
+        drop(tasks);
+        if let Err(error) = spawned {
+            connection.end_of_input();
+            return Err(error);
         }
         Ok(connection)
     }
@@ -343,87 +343,6 @@ impl Connection {
         Ok(())
     }
 
-    /// The submitting task. Runs where it may sleep on storage.
-    async fn submit(self: Arc<Self>) {
-        while let Some(job) = poll_fn(|context| self.poll_job(context)).await {
-            let Job {
-                request,
-                message,
-                slot,
-            } = job;
-            // The owner may have changed since the request was received. It is counted before the
-            // gate is looked at: a claim changes the gate before it looks at the count.
-            self.finished.device_begins();
-            let gate = self.export.gate(&self.peer);
-            let finished =
-                match check_request(&message, payload_of(&message), &self.negotiated, &gate) {
-                    Ok(_) if message.opcode.has_range() || request == Request::Flush => {
-                        self.submit_to_device(request, message, slot);
-                        continue;
-                    }
-                    Ok(_) => {
-                        self.finished.device_ends();
-                        labels::perform(&self.export, &self.peer, request, message, slot).await
-                    }
-                    Err(refusal) => {
-                        self.finished.device_ends();
-                        Finished {
-                            header: None,
-                            request: message,
-                            status: refusal.status().unwrap_or(wire::Status::Invalid),
-                            slot: Some(slot),
-                            payload: 0,
-                        }
-                    }
-                };
-            self.finished.push(finished);
-        }
-        self.submitted_all.store(true, ordering::Release);
-        self.finished.wake();
-    }
-
-    fn poll_job(&self, context: &Context<'_>) -> Poll<Option<Job>> {
-        self.job_waker.register(context.waker());
-        // Before the queue is looked at: nothing is added after this.
-        let last = self.received_all.load(ordering::Acquire);
-        match self.jobs.lock().pop_front() {
-            Some(job) => Poll::Ready(Some(job)),
-            None if last => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    }
-
-    fn submit_to_device(&self, request: Request, message: WireMessage, slot: Slot) {
-        let stable = self.export.is_write_through();
-        let (op, flags) = match request {
-            Request::Write { fua, .. } => (DeviceOp::Write, fua_if(fua || stable)),
-            Request::Flush => (DeviceOp::Flush, DeviceFlags::default()),
-            Request::Discard(_) => (DeviceOp::Discard, DeviceFlags::default()),
-            Request::WriteZeroes { fua, no_unmap, .. } => {
-                let flags = DeviceFlags {
-                    nounmap: no_unmap,
-                    ..fua_if(fua || stable)
-                };
-                (DeviceOp::WriteZeroes, flags)
-            }
-            _ => (DeviceOp::Read, DeviceFlags::default()),
-        };
-        self.export.count(op, message.length);
-        let pending = Pending {
-            finished: self.finished.clone(),
-            request: message,
-        };
-        let sector = message.offset >> SECTOR_SHIFT;
-        slot.submit(
-            self.export.device(),
-            op,
-            flags,
-            sector,
-            message.length,
-            pending,
-        );
-    }
-
     /// Turns results into answers; drops them once the connection is broken.
     fn answer(&self) {
         while let Some(finished) = self.finished.pop() {
@@ -477,21 +396,5 @@ impl Connection {
         }
         while self.sender.take_unsent().is_some() {}
         self.peer.drained.store(true, ordering::Release);
-    }
-}
-
-/// The payload that a request with this header has.
-fn payload_of(message: &WireMessage) -> u32 {
-    match message.opcode {
-        wire::Opcode::Write => message.length,
-        wire::Opcode::LabelWrite => wire::LABEL_BYTES,
-        _ => 0,
-    }
-}
-
-fn fua_if(fua: bool) -> DeviceFlags {
-    DeviceFlags {
-        fua,
-        ..DeviceFlags::default()
     }
 }

@@ -37,5 +37,6 @@ pub mod listener;
 pub mod peer;
 pub mod registry;
 pub mod reply;
+pub mod submit;
 
 pub use registry::Registry;

@@ -8,7 +8,6 @@ use super::{
         StorageState,
     },
     configuring::KEEPALIVE_MS,
-    lane::Lane,
     member::Member,
     remote::Phase,
     running::{Active, Connection, Running},

@@ -3,7 +3,7 @@
 # An export serves whom its address list names and nobody else, at once when the list changes, over IPv4 and IPv6, and
 # enforces on its own side who may only read; one session writes unless several are allowed to.
 # needs: losetup ip python3 cmp
-# timeout: 120
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1
@@ -51,7 +51,7 @@ nobody="nobody nobody" reader="yes no" writer="yes yes"
 say "who may"
 serve --listen "$four"
 expect_equal "by default" "$nobody" "$(reach one "$(address server)")"
-expect_error "address list" on one dst create storage "$four"
+expect_error "who may connect" on one dst create storage "$four"
 allow "$(address one)"
 expect_equal "an address" "$writer" "$(reach one "$(address server)")"
 expect_equal "the address beside it" "$nobody" "$(reach two "$(address server)")"
@@ -84,7 +84,11 @@ unserve
 
 say "reading only"
 serve --listen "$four" --allow 10.7.0.0/24=ro
-expect_error "may only read" on one dst create storage --raw "$four"
+expect_error "read-only" on one dst create storage "$four"
+# What may only be read makes a disk that can only be read, whether that was asked for or not.
+on one dst create storage --raw "$four" >/dev/null
+expect_equal "ro of the disk" 1 "$(blockdev --getro /dev/dst)"
+on one dst delete storage >/dev/null
 on one dst create storage --raw --read-only "$four" >/dev/null
 expect_equal "ro of the disk" 1 "$(blockdev --getro /dev/dst)"
 cmp -n 4194304 /dev/dst "$work/content"

@@ -3,7 +3,7 @@
 # An open storage is deleted by force only, and that within ten seconds, whatever its peers and its I/O do: with live
 # and with dead peers. Its I/O fails, nothing is left, and the module can be removed when nothing is in use.
 # needs: losetup ip fio mkfs.ext4
-# timeout: 180
+# timeout: 300
 # log-allow: Buffer I/O error|EXT4-fs|JBD2|I/O error
 . "$(dirname "$0")/lib.sh"
 

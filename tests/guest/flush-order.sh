@@ -86,7 +86,7 @@ unserve two "$b"
 
 # Without any cache there is nothing to flush.
 serve one "$a"
-on client dst create storage "$(address one):1025"
+on client dst create storage --force "$(address one):1025"
 expect_equal "cache of a storage that writes through" "write through" "$(cat /sys/block/dst/queue/write_cache)"
 storage_delete storage
 unserve one "$a"

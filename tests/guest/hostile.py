@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Clients that do what no good one would: hostile.py ATTACK SERVER. Each exits with an error if it is not answered as
-it should be. Port 1026 may be written to, port 1025 only be read."""
+it should be. Port 1026 may be written to, port 1025 only be read; port 1027 has room for one connection that waits."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ import peer
 from peer import Peer, message
 
 address = sys.argv[2]
-VICTIM, READ_ONLY_PORT = 1026, 1025
+VICTIM, READ_ONLY_PORT, PACKED = 1026, 1025, 1027
 
 
 def expect(condition, what):
@@ -264,7 +264,7 @@ def crowd():
     def knock(count):
         for number in range(count):
             try:
-                client = Peer(address, VICTIM)
+                client = Peer(address, PACKED)
                 if number % 3 == 0:
                     client.send(b"DST\x01")
                 client.close(reset=number % 2 == 0)
@@ -278,7 +278,7 @@ def crowd():
     waiting = []
     for _ in range(300):
         try:
-            waiting.append(Peer(address, VICTIM))
+            waiting.append(Peer(address, PACKED))
         except OSError:
             pass
     expect(len(waiting) >= 100, f"only {len(waiting)} of 300 connections were made")
@@ -286,7 +286,7 @@ def crowd():
         client.close()
     # The places are free again as soon as the connections are gone.
     def welcome():
-        client = Peer(address, VICTIM)
+        client = Peer(address, PACKED)
         try:
             return client.open(session=b"after the crowd-").status == peer.OK
         except peer.Closed:

@@ -3,7 +3,7 @@
 # Clients that send garbage, lies or nothing cost themselves their connection and nobody else anything: a good client
 # of the same machine keeps working, memory stays bounded, no byte of a disk changes that may not.
 # needs: losetup ip python3 cmp
-# timeout: 240
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1
@@ -13,12 +13,14 @@ module_load
 network server client evil
 disk good 48M
 disk victim 48M
+disk packed 8M
 pattern $((40 << 20)) 7 >"$work/victim"
 dd if="$work/victim" of="$victim" bs=1M status=none
 # The good client's disk may be read by everybody. The victim is the evil one's to write.
 on server dst export add "$good" --listen "$(address server):1025" --allow "$(address client)" \
 	--allow "$(address evil)=ro"
 on server dst export add "$victim" --listen "$(address server):1026" --allow "$(address evil)"
+on server dst export add "$packed" --listen "$(address server):1027" --allow "$(address evil)" --backlog 1
 on client dst create storage "$(address server):1025"
 pattern $((32 << 20)) 8 >"$work/good"
 dd if="$work/good" of=/dev/dst bs=1M oflag=direct status=none
@@ -109,4 +111,5 @@ wait "$reader"
 on client dst delete storage
 on server dst export del 1
 on server dst export del 2 --force
+on server dst export del 3 --force
 module_unload

@@ -3,7 +3,7 @@
 # A server that lies, breaks off or talks nonsense costs itself its connection: the client takes no wrong data, does
 # its requests again, and its other storages do not notice.
 # needs: losetup ip python3 cmp
-# timeout: 240
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1

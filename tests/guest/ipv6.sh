@@ -3,7 +3,7 @@
 # Exports and storages over IPv6, link-local addresses and names included; each in the network namespace of whoever
 # made it, with events and addresses of its own.
 # needs: losetup ip cmp
-# timeout: 90
+# timeout: 120
 . "$(dirname "$0")/lib.sh"
 
 module_load
@@ -24,7 +24,8 @@ on server dst export add "$two" --listen "$linked" --allow fe80::/10 >/dev/null
 on server dst export add "$three" --listen "$(address server):1027" --allow "$(address client)" >/dev/null
 on client dst create storage server6:1025 "$linked" "$(address server):1027" >/dev/null
 expect_equal "type of node 0" "R: $global" "$(cat /sys/devices/storage/n-0/type)"
-[[ $(cat /sys/devices/storage/n-*/type) == *"[$local"* ]] || fail "no node is at $local: $(cat /sys/devices/storage/n-*/type)"
+types=$(cat /sys/devices/storage/n-*/type)
+[[ $types == *"[$local"* ]] || fail "no node is at $local: $types"
 dd if="$work/content" of=/dev/dst bs=1M oflag=direct status=none
 cmp -n $((24 << 20)) /dev/dst "$work/content"
 cmp -n $((12 << 20)) "$one" "$work/content"

@@ -3,7 +3,7 @@
 # Loading, configuring, using and removing the module leaves no memory, thread, file or socket behind, however often:
 # ROUNDS times (5 if not given), with worker pools of different sizes and ways to end.
 # needs: losetup ip cmp
-# timeout: 300
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 
 rounds=${ROUNDS:-5}
@@ -18,7 +18,7 @@ free_memory() {
 	awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo
 }
 slabs() { awk '$1 ~ /^dst_/ { print $1 }' /proc/slabinfo; }
-threads() { ps -eo comm= | grep '^dst_' || true; }
+threads() { pgrep -l '^dst_' || true; }
 sockets() { on server ss -Htan; on client ss -Htan; }
 
 # round NUMBER

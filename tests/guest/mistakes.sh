@@ -3,19 +3,17 @@
 # Every mistake in a configuration is refused with a message that names it, and changes nothing: no storage, export or
 # disk is left, and no byte of any device is another one.
 # needs: losetup ip mkfs.ext4 cmp md5sum
-# timeout: 240
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 
 module_load
 network server client
-for name in first second third served small shop; do
-	disk "$name" 8M
-	pattern $((1 << 20)) "${#name}" >"$work/content"
-	dd if="$work/content" of="${!name}" bs=1M seek=1 conv=notrunc status=none
+for name in first second third served shop; do
+	disk "$name" 5M
+	pattern $((1 << 19)) "${#name}" >"$work/content"
+	dd if="$work/content" of="${!name}" bs=64k conv=notrunc status=none
 done
 disk tiny 2M
-truncate -s 4M "$(disk_file "$small")"
-losetup -c "$small"
 export_address=$(address server):1025
 client() { on client dst "$@"; }
 
@@ -67,12 +65,12 @@ mistake 2 'partitions of a disk have names like this' client create s --device d
 mistake 2 'partitions of a disk have names like this' client create s --device dst-a0p1 "$first"
 mistake 2 'begins with "dst-"' client create s --device sda "$first"
 mistake 2 'begins with "dst-"' client create s --device dst- "$first"
-mistake 1 "node 1: size 100000 sectors (48.8 MiB) was given, but the node has 8192 sectors (4 MiB)" \
+mistake 1 "node 1: size 100000 sectors (48.8 MiB) was given, but the node has 2048 sectors (1 MiB)" \
 	client create s "$first" "$second,size=100000"
-mistake 1 "node 0 (start 0, size 8192) and node 1 (start 8000, size 8192) overlap" \
-	client create s "$first" "$second,start=8000"
-mistake 1 "sectors 8192 to 8999 lie on no node: node 0 ends before and node 1 begins after" \
-	client create s "$first" "$second,start=9000"
+mistake 1 "node 0 (start 0, size 2048) and node 1 (start 2000, size 2048) overlap" \
+	client create s "$first" "$second,start=2000"
+mistake 1 "sectors 2048 to 2999 lie on no node: node 0 ends before and node 1 begins after" \
+	client create s "$first" "$second,start=3000"
 mistake 1 "the storage does not begin at 0: the first node by start is node 0 at 8" client create s "$first,start=8"
 mistake 2 "size" client create s "$first,size=x"
 
@@ -84,7 +82,7 @@ mistake 1 "has no room for the metadata area" client create s "$first" "$tiny"
 mistake 6 "$first is node 0 of this storage already" client create s "$first" "$first"
 mkfs.ext4 -q -F -O ^has_journal -E lazy_itable_init=0 "$third"
 settled
-mistake 6 "the device holds an ext4 filesystem; use --force to overwrite it" client create s "$first" "$third"
+mistake 6 "the device holds an ext2, ext3 or ext4 filesystem; use --force to overwrite it" client create s "$first" "$third"
 mounted "$third" "$work/mounted" -o ro
 settled
 mistake 6 "it is in use (mounted" client create s "$first" "$third"
@@ -98,7 +96,7 @@ mistake 7 "connection refused: nothing is exported there" client create s "$firs
 mistake 7 "the network is unreachable" client create s "$first" 198.51.100.1:1025
 mistake 7 "no route to the host" client create s --connect-timeout 8 "$first" 10.7.0.99:1025
 mistake 5 "cannot look up" client create s "$first" no-such-machine.invalid:1025
-mistake 4 "address list" on server dst create s "$first" "$export_address"
+mistake 4 "who may connect" on server dst create s "$first" "$export_address"
 mistake 5 'no export "other"' client create s "$first" "$export_address,export=other"
 mistake 6 "is node 0 of this storage already" client create s "$export_address" "$export_address"
 
@@ -146,11 +144,12 @@ mistake 1 'the node belongs to storage "s", not to "other"' client create other 
 mistake 1 "is number 1 of its storage (counted from 0), but was given as number 0" \
 	client create s "$second" "$export_address"
 mistake 1 "the node's storage has 2 nodes, but 1 were given" client create s "$export_address"
-mistake 1 "it has no label, but other nodes belong to a storage already" client create s "$export_address" "$second" "$shop"
-mistake 1 "the node holds 8192 sectors (4 MiB) of the storage, but was given a size of 8000" \
-	client create s "$export_address,size=8000" "$second"
+mistake 1 "it has no label, but other nodes belong to a storage already" \
+	client create s "$export_address" "$shop"
+mistake 1 "the node holds 2048 sectors (1 MiB) of the storage, but was given a size of 2000" \
+	client create s "$export_address,size=2000" "$second"
 mistake 6 "raw use would overwrite" client create s --raw "$export_address" "$shop"
-mistake 6 "--force" client create s --raw "$second" "$shop"
+mistake 6 "label" client create s --raw "$second" "$shop"
 client create none --no-start "$first" >/dev/null
 client remove none 0 >/dev/null
 settled

@@ -3,7 +3,7 @@
 # The netlink family does what its specification says when the kernel's own client drives it: operations, refusals that
 # name the attribute at fault, strict checks, permissions, events, dumps that resume, namespaces.
 # needs: losetup ip python3 setpriv unshare
-# timeout: 120
+# timeout: 180
 . "$(dirname "$0")/lib.sh"
 
 ynl=/share/build/ynl
@@ -40,7 +40,8 @@ say "somebody who may not"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 # Who may administer the network may listen to events, and nothing else.
 "${nobody[@]}" python3 "$tests/netlink.py" "$spec" permissions may-not
-"${nobody[@]}" --inh-caps=+net_admin --ambient-caps=+net_admin python3 "$tests/netlink.py" "$spec" permissions may-listen
+"${nobody[@]}" --inh-caps=+net_admin --ambient-caps=+net_admin \
+	python3 "$tests/netlink.py" "$spec" permissions may-listen
 unshare --user --map-root-user --net python3 "$tests/netlink.py" "$spec" permissions may-listen
 # The check can fail: with the right capability nothing is refused.
 if "${nobody[@]}" --inh-caps=+sys_admin,+net_admin --ambient-caps=+sys_admin,+net_admin \

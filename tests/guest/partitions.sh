@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The storage is a disk as any other: it carries partitions with filesystems, counts its I/O, refuses writes where it is
 # read-only, and has the limits of its nodes.
-# needs: ip losetup sfdisk mkfs.ext4 iostat
+# needs: ip losetup blkdiscard sfdisk mkfs.ext4 iostat
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -13,6 +13,7 @@ disk b 24M
 disk coarse 32768 --sector-size 4096
 disk odd 8005
 module_load
+log_mark partitions
 
 storage() { on client dst create storage "$@" >/dev/null; }
 
@@ -49,11 +50,17 @@ cmp -n $((8192 * 512)) /dev/dst1 "$work/raw" || fail "a read-only storage was wr
 storage_delete storage
 unserve one "$a"
 # A storage with an export that nobody may write is read-only.
+blkdiscard -f "$a"
+blkdiscard -f "$b"
+pattern 65536 3 | dd of="$a" bs=64k oflag=direct status=none
 serve one "$a" --read-only
 storage --raw "$(address one):1025"
 expect_equal "read-only export" 1 "$(blockdev --getro /dev/dst)"
+pattern 65536 3 | cmp -n 65536 - /dev/dst || fail "a storage over a read-only export cannot be read"
+expect_error "not permitted" dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none
 storage_delete storage
 unserve one "$a"
+expect_equal "I/O errors" "" "$(log_since partitions | grep -i 'I/O error' || true)"
 
 # Accounting: what direct I/O of known sizes adds to the counters.
 serve one "$a"

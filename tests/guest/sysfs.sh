@@ -3,7 +3,7 @@
 # The tree under /sys/devices is what Documentation/ABI says: every documented file is there and can be read, every file
 # is documented, and what it says is true, also while storages come and go.
 # needs: losetup ip python3
-# timeout: 120
+# timeout: 180
 . "$(dirname "$0")/lib.sh"
 
 abi=/share/src/Documentation/ABI/testing/sysfs-devices-dst
@@ -16,7 +16,7 @@ tree=/sys/devices/storage
 on server dst export add "$far" --listen "$listen" --allow "$(address client)" >/dev/null
 
 # documented PREFIX: the files that the documentation has there.
-documented() { sed -n "s|^What:[[:space:]]*/sys/devices/<storage>/$1\([a-z_]*\)$|\1|p" "$abi" | sort; }
+documented() { sed -n "s|^What:[[:space:]]*/sys/devices/<storage>/$1\([a-z_][a-z_]*\)$|\1|p" "$abi" | sort; }
 # existing FOLDER: the files that are there; "uevent" has every kobject of a device.
 existing() { find "$1" -maxdepth 1 -type f ! -name uevent -printf '%f\n' | sort; }
 is() { expect_equal "$1" "$2" "$(cat "$tree/$1")"; }

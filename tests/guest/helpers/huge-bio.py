@@ -57,23 +57,28 @@ def transfer(operation, path, offset, buffer):
         sys.exit(f"moving {len(buffer)} bytes at {offset} gave {result}")
 
 
-def numbered(first, count):
-    """COUNT pages, each full of its own number."""
-    return b"".join(struct.pack("<Q", number | 1 << 63) * (PAGE // 8) for number in range(first, first + count))
+BLOCK = 256 * PAGE
+PAGES = int.from_bytes(b"".join(struct.pack("<Q", page) * (PAGE // 8) for page in range(256)), "little")
+ONES = int.from_bytes(struct.pack("<Q", 1 << 32) * (BLOCK // 8), "little")
+
+
+def numbered(block):
+    """A MiB of pages each of which repeats a number of its own."""
+    return (PAGES + (block + 1) * ONES).to_bytes(BLOCK, "little")
 
 
 def write(path, offset, size):
     buffer = mmap.mmap(-1, size)
-    for at in range(0, size, 256 * PAGE):
-        buffer[at:at + 256 * PAGE] = numbered((offset + at) // PAGE, 256)
+    for at in range(0, size, BLOCK):
+        buffer[at:at + BLOCK] = numbered(at // BLOCK)
     transfer(WRITE_FIXED, path, offset, buffer)
 
 
 def read(path, offset, size):
     buffer = mmap.mmap(-1, size)
     transfer(READ_FIXED, path, offset, buffer)
-    for at in range(0, size, 256 * PAGE):
-        if buffer[at:at + 256 * PAGE] != numbered((offset + at) // PAGE, 256):
+    for at in range(0, size, BLOCK):
+        if buffer[at:at + BLOCK] != numbered(at // BLOCK):
             sys.exit(f"something else was read behind byte {offset + at}")
 
 

@@ -94,16 +94,12 @@ fn flags() {
         (export_flags::HAS_LABEL, "HAS_LABEL"),
         (export_flags::RAW, "RAW"),
     ];
-    let tables: [(&str, &[(u32, &str)], u32); 3] = [
-        (
-            "request flags",
-            &REQUEST_FLAGS,
-            u32::from(request_flags::ALL),
-        ),
-        ("hello flags", &hello, hello_flags::ALL),
-        ("export flags", &export, export_flags::ALL),
-    ];
-    for (name, known, all) in tables {
+    let request = (&REQUEST_FLAGS[..], u32::from(request_flags::ALL));
+    for (name, (known, all)) in [
+        ("request flags", request),
+        ("hello flags", (&hello, hello_flags::ALL)),
+        ("export flags", (&export, export_flags::ALL)),
+    ] {
         let rows = numbered(&document, name);
         let bits: Vec<_> = rows
             .iter()
