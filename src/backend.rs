@@ -35,7 +35,7 @@ const DEFAULT_PORT: u16 = 1025;
 const FEATURES: u32 = 0x7f;
 
 /// The names of the algorithms.
-const ALGORITHMS: &[&str] = &[Kind::Linear.name()];
+const ALGORITHMS: &[&str] = &["linear"];
 
 /// In a cursor over connections: it is one of an export. Those of storages come first.
 const OF_EXPORT: u64 = 1 << 63;

@@ -128,7 +128,8 @@ fn check(
     for member in members {
         storage.wait_for(Some(member.place()));
         if config.raw {
-            survey::probe(member, patience)?;
+            let read_only = config.read_only || member.facts().limits.read_only;
+            survey::probe(member, !force && !read_only, patience)?;
         } else {
             found.push(survey::survey(member, patience)?, GFP_KERNEL)?;
         }
@@ -220,7 +221,8 @@ fn build(
                 membership.storage,
                 membership.epoch_of(index, member, read_only),
             ),
-            None => ([0; 16], 0),
+            // Without labels a node's epoch is its own affair.
+            None => ([0; 16], member.facts().epoch),
         };
         let (node, seed) = make_node(member, identity, epoch)?;
         nodes.push(node, GFP_KERNEL)?;

@@ -135,9 +135,23 @@ pub fn survey(member: &Member, patience: Patience<'_>) -> Outcome<Found> {
     }
 }
 
-/// Makes sure that the node of a storage without labels can be read.
-pub fn probe(member: &Member, patience: Patience<'_>) -> Outcome {
-    if member.device().is_some() {
+/// Makes sure that the node of a storage without labels can be read, and, if `keep_label`, that it
+/// has no label that its data would overwrite. An export looks after its own label.
+pub fn probe(member: &Member, keep_label: bool, patience: Patience<'_>) -> Outcome {
+    if let Some(device) = member.device() {
+        // A device without room for a label has none.
+        if keep_label && area_of(member).is_ok() {
+            if let Found::Label(choice) = read_local(member, &device)? {
+                return Err(fault!(
+                    EEXIST,
+                    Field::Path,
+                    "{}: the device carries a label of storage \"{}\" that raw use would \
+                     overwrite; wipe it first, or use --force",
+                    member.place(),
+                    choice.label.name
+                ));
+            }
+        }
         return Ok(());
     }
     let connected = member.is_connected();

@@ -110,7 +110,6 @@ wait_until 60 lost || fail "60 s after the cable was pulled: $(cat $tree/state),
 [[ -n $(cat $tree/waits_for) ]] || fail "the storage does not say what it waits for"
 [[ $(cat $tree/waits_for) == *"$listen"* ]] || fail "it waits for '$(cat $tree/waits_for)'"
 cable server up
-wait_until 60 test "$(cat $tree/state)" != x
 back() { [[ $(cat $tree/state) == running && $(cat $tree/n-0/state) == up ]]; }
 wait_until 60 back || fail "after the cable was plugged in again: $(cat $tree/state)"
 wait "$reader" || fail "the read failed"
@@ -125,7 +124,7 @@ expect_equal "a file that is read once" configuring "$(head -n 1 <&6)"
 on client dst delete held >/dev/null
 if cat <&6 2>/dev/null; then fail "a file of a deleted storage is read"; fi
 exec 6<&-
-touch "$work/go"
+touch "$work/go" "$work/reads"
 for _ in 1 2; do
 	while [[ -e $work/go ]]; do
 		cat $tree/* $tree/n-*/* >/dev/null 2>&1 || true
@@ -133,7 +132,7 @@ for _ in 1 2; do
 	done &
 done
 for _ in 1 2 3 4 5 6; do
-	on client dst create storage "$near" >/dev/null
+	on client dst create storage --force "$near" >/dev/null
 	on client dst delete storage >/dev/null
 done
 rm "$work/go"

@@ -59,7 +59,7 @@ class Device:
         return first - self.start, max(0, end - first)
 
     def since(self, at, count, begin, end):
-        """The writes to the part of a range of the storage that were issued in a period, and whether they cover it."""
+        """The writes to the device's part of a range of the storage that were issued in a period, and whether they cover it."""
         first, length = self.part(at, count)
         found = [w for w in self.writes if begin < w.issued < end and w.at < first + length and first < w.at + w.count]
         covered = first
@@ -101,19 +101,22 @@ def parse(path, disk, devices):
     return bios
 
 
-def stable_before(bio, devices, limit, what):
-    """Whether the bio's writes on the devices were stable before "limit"."""
+def stable_at(bio, devices):
+    """The event with which the bio's data was stable on all of the devices."""
+    latest = -1
     for device in devices:
-        first, length = device.part(bio.at, bio.count)
-        if not length:
-            continue
-        writes, covered = device.since(bio.at, bio.count, bio.begun, bio.done)
-        if not covered:
-            sys.exit(f"event {bio.done}: {bio.kind} {bio.at} + {bio.count} was answered before it was written")
-        late = [w for w in writes if w.stable > limit]
-        if late:
-            sys.exit(f"event {limit}: {what} came before {bio.kind} {bio.at} + {bio.count} was stable on its node "
-                     f"({late[0].at} + {late[0].count}, written by event {late[0].done})")
+        if device.part(bio.at, bio.count)[1]:
+            writes, covered = device.since(bio.at, bio.count, bio.begun, bio.done)
+            if not covered:
+                sys.exit(f"event {bio.done}: {bio.kind} {bio.at} + {bio.count} was answered before it was written")
+            latest = max([latest] + [write.stable for write in writes])
+    return latest
+
+
+def demand(bio, stable, limit, what):
+    if stable > limit:
+        sys.exit(f"event {limit}: {what} came before {bio.kind} {bio.at} + {bio.count}, answered by event {bio.done}, "
+                 f"was stable on its node (event {stable})")
 
 
 def main():
@@ -126,25 +129,21 @@ def main():
         devices[name] = Device(int(start), int(size))
     bios = parse(path, disk, devices)
     checked = [list(devices.values())[node] for node in chosen]
-    writes = [bio for bio in bios if bio.count and bio.done < NEVER]
+    writes = [(bio, stable_at(bio, checked)) for bio in bios if bio.count and bio.done < NEVER]
     flushes = [bio for bio in bios if bio.flush and bio.done < NEVER]
-    if way == "through":
-        for bio in writes:
-            stable_before(bio, checked, bio.done, "the answer")
-    else:
-        for flush in flushes:
-            limit, what = flush.done, "the answer to a flush"
-            if flush.count:
-                out = [w.issued for device in devices.values()
-                       for w in device.since(flush.at, flush.count, flush.begun, flush.done)[0]]
-                limit, what = min(out, default=flush.done), "the data behind a flush"
-            for bio in writes:
-                if bio.done < flush.begun:
-                    stable_before(bio, checked, limit, what)
-        for bio in writes:
-            if bio.fua:
-                stable_before(bio, checked, bio.done, "the answer")
-    fua = sum(bio.fua for bio in writes)
+    for bio, stable in writes:
+        if way == "through" or bio.fua:
+            demand(bio, stable, bio.done, "the answer")
+    for flush in flushes if way == "back" else ():
+        limit, what = flush.done, "the answer to a flush"
+        if flush.count:
+            out = [write.issued for device in devices.values()
+                   for write in device.since(flush.at, flush.count, flush.begun, flush.done)[0]]
+            limit, what = min(out, default=flush.done), "the data behind a flush"
+        for bio, stable in writes:
+            if bio.done < flush.begun:
+                demand(bio, stable, limit, what)
+    fua = sum(bio.fua for bio, _ in writes)
     print(f"# {way}: {len(writes)} writes, {fua} with forced unit access, {len(flushes)} flushes")
     if len(writes) < 100 or (way == "back" and len(flushes) < 5):
         sys.exit("the trace has too few events for a judgement")
