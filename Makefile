@@ -18,7 +18,7 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{ printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: T=name (one test), KERNEL=stock|meta, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
+	@echo 'Variables: T=name (one test), KERNEL=stock or meta, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
 
 .PHONY: setup update
 setup: ## Prepare compilers, guest system and kernel in the cache (about 5 minutes, once)

@@ -142,8 +142,8 @@ metapackage_release() {
 
 # Chooses the kernels and records the choice, so that later runs need neither the network nor a decision.
 #   stock  what everything is built for and tested on: the newest of the series 7.3, else the newest of all
-#   meta   what the metapackage brings; where that is the stock one, the newest of another series, so that two series
-#          are always built and booted
+#   meta   what the metapackage linux-image-amd64 of the backports brings, and so what an administrator gets; often
+#          the same
 resolve_kernels() {
 	local all stock meta wanted date
 	all=$(complete_kernels)
@@ -152,8 +152,7 @@ resolve_kernels() {
 	stock=$(awk '$3 == "7.3"' <<<"$all" | tail -n 1)
 	stock=${stock:-$(tail -n 1 <<<"$all")}
 	wanted=$(metapackage_release)
-	meta=$(awk -v r="$wanted" -v s="${stock%% *}" '$1 == r && $1 != s' <<<"$all" | tail -n 1)
-	[[ -n $meta ]] || meta=$(awk -v s="${stock##* }" '$3 != s' <<<"$all" | tail -n 1)
+	meta=$(awk -v r="$wanted" '$1 == r' <<<"$all")
 	meta=${meta:-$stock}
 	date=$(sed -n 's/^Date: //p' "$cache"/apt/lists/*_dists_"$suite"_*Release | head -n 1)
 	{

@@ -29,7 +29,7 @@ kvm_works() {
 
 # The description of one guest; guest_defaults starts a new one.
 guest_defaults() {
-	guest_name=guest guest_kernel=stock guest_mem=1G guest_cpus=2 guest_append=''
+	guest_serial='' guest_name=guest guest_kernel=stock guest_mem=1G guest_cpus=2 guest_append=''
 	guest_disks=() guest_nets=() guest_shares=() guest_writable=() guest_extra=()
 }
 
@@ -64,7 +64,7 @@ guest_command() {
 		die "the kernel $release is not prepared: run 'make setup' (scripts/setup $guest_kernel)"
 	qemu=(qemu-system-x86_64 -name "$guest_name" -m "$guest_mem" -smp "$guest_cpus" -nodefaults -no-reboot -display none
 		-kernel "$image/vmlinuz" -initrd "$(initramfs "$release")/initramfs.gz"
-		-serial "file:$run/console.log" -device virtio-serial-pci)
+		-serial "${guest_serial:-file:$run/console.log}" -device virtio-serial-pci)
 	if kvm_works; then
 		qemu+=(-accel kvm -cpu host)
 	else

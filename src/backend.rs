@@ -9,7 +9,7 @@ use crate::{
     },
     dst_core::{
         label,
-        map::{Kind, MAX_NODES},
+        map::MAX_NODES,
         wire::{MAX_QUEUE_DEPTH, MAX_TRANSFER, VERSION_MAX, VERSION_MIN},
     },
     exec::{Pool, Pools},

@@ -180,6 +180,12 @@ fn claim(export: &Arc<Export>, peer: &Arc<Peer>, epoch: u64) -> Outcome {
             ),
         );
     }
+    if old.label.read_only() {
+        return refuse(
+            wire::Status::ReadOnly,
+            fmt!("the label has features of a newer version, which allow it to read only"),
+        );
+    }
     export.set_owner(session, epoch);
     Ok(0)
 }

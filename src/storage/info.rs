@@ -234,7 +234,9 @@ impl Storage {
             in_flight: active.map_or(0, |active| active.lane.in_flight()),
             queued: active.map_or(0, |active| active.lane.waiting.load(ordering::Relaxed)),
             io: active.map_or(IoCounters::default(), |active| active.lane.io()),
-            retries: 0,
+            retries: active
+                .and_then(|active| active.connection.as_ref())
+                .map_or(0, |connection| connection.remote.resent()),
             reconnects: active
                 .and_then(|active| active.connection.as_ref())
                 .map_or(0, |connection| connection.remote.reconnects().into()),

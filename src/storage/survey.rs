@@ -20,7 +20,7 @@ use crate::{
         wire,
     },
     fault,
-    sys::bdev::BlockDevice,
+    sys::{bdev::BlockDevice, refusal::Field},
 };
 use kernel::prelude::*;
 

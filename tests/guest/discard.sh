@@ -30,9 +30,11 @@ module_load
 
 blocks() { stat -c %b "$(disk_file "$1")"; }
 used() { cat "/sys/block/dst/queue/$1"; }
-# fill BYTES: the storage and the model hold the same noise.
+# fill BYTES: the storage and the model hold the same noise, another one each time.
+fills=0
 fill() {
-	pattern "$1" "$((1 + RANDOM % 1000))" >"$work/model"
+	fills=$((fills + 1))
+	pattern "$1" "$fills" >"$work/model"
 	dd if="$work/model" of=/dev/dst bs=1M oflag=direct status=none
 }
 # zeroed SECTOR COUNT: notes in the model that the range must read as zeroes.

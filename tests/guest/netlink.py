@@ -213,8 +213,11 @@ def dumps():
             done |= kind == 3
             offset += (length + 3) & ~3
     check(interrupted, "a dump during which something changed does not say so")
+    link.close()
     # A dump that is not read to its end holds the module until the socket is closed.
-    link.send(struct.pack("IHHII", 20, family.nlproto.family_id, 0x301, 2, 0) + struct.pack("BBH", 4, 1, 0))
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    link.bind((0, 0))
+    link.send(struct.pack("IHHII", 20, family.nlproto.family_id, 0x301, 1, 0) + struct.pack("BBH", 4, 1, 0))
     check(subprocess.run(["rmmod", "dst_blk"], capture_output=True).returncode != 0, "rmmod works during a dump")
     link.close()
     for number in range(count - 1):

@@ -29,7 +29,9 @@ fio=$!
 for ((i = 1; i <= breaks; i++)); do
 	before=$(written)
 	wait_until 60 at_least $((before + 100)) written || fail "I/O stands still before break $i: $(dst status storage)"
+	begin=$SECONDS
 	on one dst export del --force "$a" >/dev/null
+	say "break $i: the export was deleted in $((SECONDS - begin)) s"
 	serve one "$a"
 	wait_until 60 at_least "$i" reconnects || fail "no new connection after break $i: $(dst status storage)"
 	wait_until 60 up || fail "the node is $(node_file storage 0 state) after break $i"

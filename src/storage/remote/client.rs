@@ -99,8 +99,7 @@ impl core::fmt::Display for ClientError {
                 _ => write!(f, "cannot connect (error {})", error.to_errno()),
             },
             Self::TurnedAway => f.write_str(
-                "the server turned this machine away; is its address in the export's list of who \
-                 may connect?",
+                "the server turned this machine away; is this machine in the export's address list?",
             ),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Session(error) => write!(f, "{error}"),
@@ -139,7 +138,12 @@ impl Client {
         let limit = Delta::from_millis(i64::from(connect_ms));
         let stream = timeout(&mut timer, limit, pin!(Stream::connect(net, address)))
             .await
-            .ok_or(ClientError::TimedOut)??;
+            .ok_or(ClientError::TimedOut)?
+            .map_err(|error| match error {
+                // The server accepts before it looks who comes.
+                ECONNRESET => ClientError::TurnedAway,
+                error => error.into(),
+            })?;
         let stream = Arc::new(stream, GFP_KERNEL).map_err(Error::from)?;
         let hello = async {
             let incoming = Incoming::open(stream).await.map_err(|error| match error {

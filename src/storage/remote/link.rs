@@ -83,12 +83,15 @@ impl Remote {
                         backoff.reset();
                         let (incoming, negotiated, _) = client.into_incoming();
                         let lost = self.serve(incoming, negotiated.queue_depth).await;
-                        pr_warn_ratelimited!(
-                            "node {}: connection lost: {}\n",
-                            self.settings.address,
-                            lost
-                        );
-                        self.set_phase(Phase::Waiting, ECONNRESET.to_errno());
+                        // A deletion closes the connection itself.
+                        if !self.is_failed() {
+                            pr_warn_ratelimited!(
+                                "node {}: connection lost: {}\n",
+                                self.settings.address,
+                                lost
+                            );
+                            self.set_phase(Phase::Waiting, ECONNRESET.to_errno());
+                        }
                     }
                     Err(reason) => {
                         pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
@@ -185,6 +188,7 @@ impl Remote {
         for index in 0..depth {
             let unsent = self.inner.lock().table.take_unsent(index);
             if let Some((tag, piece)) = unsent {
+                self.resent.fetch_add(1, ordering::Relaxed);
                 self.begin(tag, piece);
             }
         }

@@ -101,6 +101,8 @@ pub struct Remote {
     epoch: Atomic<u64>,
     reconnects: Atomic<u32>,
     attempts: Atomic<u64>,
+    /// Transactions that waited for another connection than their first.
+    resent: Atomic<u64>,
 }
 
 /// The right to submit one piece; gives its place back when it is not used.
@@ -150,6 +152,7 @@ impl Remote {
                 epoch: Atomic::new(epoch),
                 reconnects: Atomic::new(0),
                 attempts: Atomic::new(0),
+                resent: Atomic::new(0),
             }),
             GFP_KERNEL,
         )
@@ -170,6 +173,16 @@ impl Remote {
     /// Connections made after the first.
     pub fn reconnects(&self) -> u32 {
         self.reconnects.load(ordering::Relaxed)
+    }
+
+    /// Transactions that were sent, or begun, while there was no connection or on one that was
+    /// lost, and were sent again.
+    pub fn resent(&self) -> u64 {
+        self.resent.load(ordering::Relaxed)
+    }
+
+    fn is_failed(&self) -> bool {
+        self.inner.lock().failed.is_some()
     }
 
     fn set_phase(&self, phase: Phase, reason: i32) {
