@@ -3,7 +3,7 @@
 //! All exports of the module.
 
 use super::{
-    config::{ConnectionInfo, ExportConfig, ExportInfo, ExportObserver, ExportSelector},
+    config::{ConnectionInfo, ConnectionState, ExportConfig, ExportInfo, ExportObserver, ExportSelector},
     export::{defaults, Export, Parts},
     listener,
 };
@@ -247,7 +247,9 @@ impl Registry {
         {
             for peer in export.peers.lock().iter() {
                 let nearer = best.as_ref().is_none_or(|(_, best)| peer.id < best.id);
-                if peer.id > cursor[0] && nearer {
+                // One that is over is only waited for by its tasks' joiner.
+                let over = peer.state() == ConnectionState::Closed;
+                if peer.id > cursor[0] && nearer && !over {
                     best = Some((export.clone(), peer.clone()));
                 }
             }

@@ -109,7 +109,7 @@ allow "$(address one)=ro"
 if dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none 2>/dev/null; then
 	fail "a client that may only read by now has written"
 fi
-cmp -n 4194304 "$backing" "$work/content"
+cmp -n 4194304 "$(disk_file "$backing")" "$work/content"
 allow "$(address one)"
 writes() { dd if="$work/content" of=/dev/dst bs=1M count=1 oflag=direct status=none; }
 wait_until 20 writes || fail "a client that may write again cannot"
@@ -137,7 +137,7 @@ on two dst create second --raw --device dst-second "$four" >/dev/null
 expect_equal "writers of a shared export" 2 "$(on server dst --json export list | grep -o '"writers":[0-9]*' | cut -d: -f2)"
 dd if=/dev/urandom of=/dev/dst-second bs=64k count=1 oflag=direct status=none
 dd if=/dev/dst of="$work/read" bs=64k count=1 iflag=direct status=none
-cmp -n 65536 "$work/read" "$backing"
+cmp -n 65536 "$work/read" "$(disk_file "$backing")"
 on two dst delete second >/dev/null
 on one dst delete storage >/dev/null
 unserve

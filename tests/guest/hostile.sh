@@ -70,7 +70,7 @@ for attack in framing hellos requests violations read_only truncated; do
 done
 wait "$silence" || fail "$(cat "$work/silence")"
 good_client_works "after silence"
-cmp -n $((40 << 20)) "$victim" "$work/victim" || fail "the victim's disk has changed"
+cmp -n $((40 << 20)) "$(disk_file "$victim")" "$work/victim" || fail "the victim's disk has changed"
 
 say "attack: crowd"
 on evil python3 "$tests/hostile.py" crowd "$(address server)" &
@@ -106,7 +106,7 @@ on evil python3 - "$(address server)" <<-'END'
 	assert client.open(session=b"a good write----").status == peer.OK
 	assert client.ask(peer.WRITE, b"\xee" * 512, offset=4096, length=512, epoch=client.epoch).status == peer.OK
 END
-if cmp -s -n $((40 << 20)) "$victim" "$work/victim"; then fail "a permitted write does not arrive"; fi
+if cmp -s -n $((40 << 20)) "$(disk_file "$victim")" "$work/victim"; then fail "a permitted write does not arrive"; fi
 
 touch "$work/stop"
 wait "$reader"

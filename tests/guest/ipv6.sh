@@ -28,7 +28,7 @@ types=$(cat /sys/devices/storage/n-*/type)
 [[ $types == *"[$local"* ]] || fail "no node is at $local: $types"
 dd if="$work/content" of=/dev/dst bs=1M oflag=direct status=none
 cmp -n $((24 << 20)) /dev/dst "$work/content"
-cmp -n $((12 << 20)) "$one" "$work/content"
+cmp -n $((12 << 20)) "$(disk_file "$one")" "$work/content"
 
 say "each in its own namespace"
 # The same addresses in another namespace are other machines.

@@ -47,7 +47,7 @@ spoil() {
 	case $3 in
 	garbage) head -c 4096 /dev/urandom ;;
 	zeroes) head -c 4096 /dev/zero ;;
-	byte) dd if="$1" bs=4096 skip=$((at / 4096)) count=1 status=none | python3 -c '
+	byte) dd if="$1" bs=4096 skip=$((at / 4096)) count=1 iflag=direct status=none | python3 -c '
 import sys
 block = bytearray(sys.stdin.buffer.read())
 block[100] ^= 1
@@ -135,7 +135,7 @@ END
 if dd if=/dev/zero of=/dev/dst bs=64k count=1 oflag=direct status=none 2>/dev/null; then
 	fail "the owner whose epoch is over still writes"
 fi
-cmp -n 65536 "$far" "$work/content" || fail "a write of the old owner has arrived"
+cmp -n 65536 "$(disk_file "$far")" "$work/content" || fail "a write of the old owner has arrived"
 expect_equal "the epoch in the label" $((last + 1)) "$(label "$far" A epoch)"
 end
 last=$((last + 1))
@@ -166,7 +166,7 @@ kill -0 "$writer" 2>/dev/null || fail "a write ended while the node's device was
 unserve
 serve "$far"
 wait "$writer" || fail "a write failed though the node's device came back"
-cmp -n 65536 "$far" "$work/new" || fail "a write that waited did not arrive at the right device"
+cmp -n 65536 "$(disk_file "$far")" "$work/new" || fail "a write that waited did not arrive at the right device"
 dd if="$work/new" of="$work/content" conv=notrunc status=none
 end
 same "after the foreign device"
