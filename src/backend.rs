@@ -192,7 +192,7 @@ impl control::Backend for Backend {
             max_transfer: MAX_TRANSFER,
             max_queue_depth: MAX_QUEUE_DEPTH,
             storages: count(self.storages.len()),
-            exports: count(self.exports.len()),
+            exports: count(self.exports.count()),
             pools,
         })
     }

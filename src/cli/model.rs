@@ -11,6 +11,7 @@ use crate::netlink::request::{flag_names, AF_INET, AF_INET6};
 use crate::netlink::uapi::{self, attr};
 use dst_core::access::Prefix;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Declares a record and how it is read from attributes.
@@ -97,7 +98,11 @@ fn number(a: &Attr<'_>) -> Read<u64> {
 }
 
 fn hex(a: &Attr<'_>) -> Read<String> {
-    Ok(a.value.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(a.value.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 fn uuid(a: &Attr<'_>) -> Read<String> {

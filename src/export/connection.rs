@@ -4,7 +4,7 @@
 
 use super::{
     buffers::Buffers,
-    export::Export,
+    exported::Export,
     hello,
     peer::Peer,
     reply::{Finished, FinishedQueue, Reply, Slot},

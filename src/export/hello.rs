@@ -4,7 +4,7 @@
 
 use super::{
     connection::End,
-    export::Export,
+    exported::Export,
     peer::{Peer, Session},
 };
 use crate::{

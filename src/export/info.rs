@@ -4,7 +4,7 @@
 
 use super::{
     config::{ConnectionInfo, ConnectionOwner, ConnectionState, ExportInfo, ExportState},
-    export::Export,
+    exported::Export,
     peer::Peer,
 };
 use crate::{dst_core::access::Access, net::config::Reason};

@@ -4,7 +4,7 @@
 //! submitting task, which may sleep.
 
 use super::{
-    export::Export,
+    exported::Export,
     peer::Peer,
     reply::{Finished, Slot},
 };

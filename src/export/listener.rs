@@ -2,7 +2,7 @@
 
 //! The listening task of an export.
 
-use super::{connection, export::Export, peer::Peer};
+use super::{connection, exported::Export, peer::Peer};
 use crate::{
     exec::Timer,
     net::{Listener, Stream},

@@ -2,7 +2,7 @@
 
 //! The serving side: block devices of this machine for clients elsewhere.
 //!
-//! An [`export::Export`] is a device, a listening socket and an address list. Each connection has
+//! An [`exported::Export`] is a device, a listening socket and an address list. Each connection has
 //! three tasks: one receives, one submits to the device on a pool of its own (submitting may
 //! sleep on storage, and a worker that drives sockets must not), one sends the answers in the
 //! order in which the device gives them.
@@ -29,7 +29,7 @@
 pub mod buffers;
 pub mod config;
 pub mod connection;
-pub mod export;
+pub mod exported;
 pub mod hello;
 pub mod info;
 pub mod labels;

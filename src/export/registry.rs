@@ -3,8 +3,10 @@
 //! All exports of the module.
 
 use super::{
-    config::{ConnectionInfo, ConnectionState, ExportConfig, ExportInfo, ExportObserver, ExportSelector},
-    export::{defaults, Export, Parts},
+    config::{
+        ConnectionInfo, ConnectionState, ExportConfig, ExportInfo, ExportObserver, ExportSelector,
+    },
+    exported::{defaults, Export, Parts},
     listener,
 };
 use crate::{
@@ -81,7 +83,7 @@ impl Registry {
     }
 
     /// The number of exports.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.exports.lock().len()
     }
 

@@ -175,11 +175,11 @@ impl Registry {
 
     /// The storage with the least number above that in `cursor`.
     pub fn storage_next(&self, cursor: [u64; 2]) -> Next<StorageInfo> {
-        let storage = self.from_number(cursor[0].checked_add(1)?)?;
+        let storage = self.least_from(cursor[0].checked_add(1)?)?;
         Some(([storage.number(), 0], storage.info()))
     }
 
-    fn from_number(&self, least: u64) -> Option<Arc<Storage>> {
+    fn least_from(&self, least: u64) -> Option<Arc<Storage>> {
         let list = self.list.lock();
         list.storages
             .iter()
@@ -232,7 +232,7 @@ impl Registry {
             (_, Err(_)) => return None,
         };
         loop {
-            let storage = self.from_number(number)?;
+            let storage = self.least_from(number)?;
             if storage.number() != number {
                 number = storage.number();
                 index = 0;
@@ -263,7 +263,7 @@ impl Registry {
     /// at most about ten seconds for each.
     pub fn stop(&self) {
         let mut least = 0;
-        while let Some(storage) = self.from_number(least) {
+        while let Some(storage) = self.least_from(least) {
             match storage.delete(true, None) {
                 Ok(()) => self.forget(&storage),
                 Err(fault) => pr_warn!("{}\n", Refusal::from(fault)),

@@ -77,12 +77,11 @@ impl Thread {
     pub fn spawn<F: FnOnce() + Send + 'static>(name: &CStr, body: F) -> Result<Self> {
         let data: *mut c_void = KBox::into_raw(KBox::new(body, GFP_KERNEL)?).cast();
         // SAFETY: `run` takes the ownership of `data` as it asks for, when the thread starts.
-        let task =
-            from_err_ptr(unsafe { dst_blk_kthread_create(run::<F>, data, name.as_char_ptr()) })
-                .inspect_err(|_| {
-                    // SAFETY: The thread was not made, so the box is still ours.
-                    unsafe { discard::<F>(data) };
-                })?;
+        let task = unsafe { dst_blk_kthread_create(run::<F>, data, name.as_char_ptr()) };
+        let task = from_err_ptr(task).inspect_err(|_| {
+            // SAFETY: The thread was not made, so the box is still ours.
+            unsafe { discard::<F>(data) };
+        })?;
         // SAFETY: The thread was made above and was not started yet.
         unsafe { bindings::wake_up_process(task) };
         Ok(Self {

@@ -48,7 +48,7 @@ struct Operations {
 /// Whether something under `/sys/devices` has this name. May sleep.
 pub fn name_taken(name: &CStr) -> bool {
     // SAFETY: `name` is a string of C.
-    unsafe { dst_blk_dir_name_taken(name.as_ptr().cast()) }
+    unsafe { dst_blk_dir_name_taken(name.as_char_ptr().cast()) }
 }
 
 /// What a file does.
@@ -150,7 +150,7 @@ impl<T: Files> Directory<T> {
                 Access::Read(_) => 0o444,
                 Access::Write(_) => 0o200,
             };
-            let name = file.name.as_ptr().cast();
+            let name = file.name.as_char_ptr().cast();
             specs.push(Spec { name, mode }, GFP_KERNEL)?;
         }
         let ops = Operations {
@@ -166,7 +166,7 @@ impl<T: Files> Directory<T> {
         let dir = from_err_ptr(unsafe {
             dst_blk_dir_new(
                 parent,
-                name.as_ptr().cast(),
+                name.as_char_ptr().cast(),
                 specs.as_ptr(),
                 count,
                 &ops,

@@ -84,8 +84,7 @@ fn block(style: Style, s: &Storage, nodes: &[&Node]) -> String {
         s.flags
             .0
             .iter()
-            .map(|f| format!(", {f}"))
-            .collect::<String>(),
+            .fold(String::new(), |all, f| all + ", " + f),
     );
     if let Some(uuid) = &s.uuid {
         let epoch = s.epoch.map(|e| format!(", epoch {e}")).unwrap_or_default();

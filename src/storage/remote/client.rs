@@ -99,7 +99,7 @@ impl core::fmt::Display for ClientError {
                 _ => write!(f, "cannot connect (error {})", error.to_errno()),
             },
             Self::TurnedAway => f.write_str(
-                "the server turned this machine away; is this machine in the export's address list?",
+                "the server turned this machine away; is it in the export's address list (who may connect)?",
             ),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Session(error) => write!(f, "{error}"),
