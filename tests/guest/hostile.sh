@@ -3,7 +3,7 @@
 # Clients that send garbage, lies or nothing cost themselves their connection and nobody else anything: a good client
 # of the same machine keeps working, memory stays bounded, no byte of a disk changes that may not.
 # needs: losetup ip python3 cmp
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1

@@ -3,7 +3,7 @@
 # Every mistake in a configuration is refused with a message that names it, and changes nothing: no storage, export or
 # disk is left, and no byte of any device is another one.
 # needs: losetup ip mkfs.ext4 cmp md5sum
-# timeout: 400
+# timeout: 600
 . "$(dirname "$0")/lib.sh"
 
 module_load
