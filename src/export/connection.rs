@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A client's connection: its three tasks and what they share.
+//! A client's connection: its tasks and what they share.
 
 use super::{
     buffers::Buffers,

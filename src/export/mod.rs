@@ -3,7 +3,7 @@
 //! The serving side: block devices of this machine for clients elsewhere.
 //!
 //! An [`exported::Export`] is a device, a listening socket and an address list. Each connection has
-//! three tasks: one receives, one submits to the device on a pool of its own (submitting may
+//! four tasks: one receives, one submits to the device on a pool of its own (submitting may
 //! sleep on storage, and a worker that drives sockets must not), one sends the answers in the
 //! order in which the device gives them.
 //!
