@@ -5,7 +5,7 @@
 //! An [`exported::Export`] is a device, a listening socket and an address list. Each connection has
 //! four tasks: one receives, one submits to the device on a pool of its own (submitting may
 //! sleep on storage, and a worker that drives sockets must not), one sends the answers in the
-//! order in which the device gives them.
+//! order in which the device gives them. The fourth reads and writes the label.
 //!
 //! Invariants:
 //! - Every request is checked against what was negotiated and against the address list and the
