@@ -49,8 +49,14 @@ load() {
 }
 mkdir "$work/mnt"
 
-# check WAY TRACE NODE...: what helpers/flush-order.py says of a trace.
+# check WHAT WAY TRACE NODE...: what helpers/flush-order.py says of a trace.
 check() {
+	local what=$1 said status=0
+	said=$(judge "${@:2}" 2>&1) || status=$?
+	say "$what: $said"
+	((status == 0)) || { cat "$3"; fail "$what: $said"; }
+}
+judge() {
 	local way=$1 file=$2
 	shift 2
 	python3 "$tests/helpers/flush-order.py" "$way" "$file" "$(number /dev/dst)" \
@@ -62,10 +68,10 @@ serve two "$b"
 on client dst create storage "$(address one):1025" "$(address two):1025" "$c"
 data=$(node_file storage 0 size)
 record "$work/trace" load
-check through "$work/trace" 0 1 || fail "write-through: see above"
+check write-through through "$work/trace" 0 1
 # The local node has a cache as every local disk: its user flushes.
 expect_equal "cache of a storage with a local disk that has one" "write back" "$(cat /sys/block/dst/queue/write_cache)"
-check back "$work/trace" 2 || fail "the local node: see above"
+check "the local node" back "$work/trace" 2
 storage_delete storage
 unserve one "$a"
 unserve two "$b"
@@ -75,11 +81,11 @@ serve two "$b" --write-back
 on client dst create storage "$(address one):1025" "$(address two):1025" "$c"
 expect_equal "cache of the storage with write-back" "write back" "$(cat /sys/block/dst/queue/write_cache)"
 record "$work/trace" load
-check back "$work/trace" 0 1 2 || fail "write-back: see above"
+check write-back back "$work/trace" 0 1 2
 # The check itself notices that writes are not stable, and the lack of one node's flushes.
-! check through "$work/trace" 0 1 2>/dev/null || fail "writes that are not stable when they are answered are not noticed"
+! judge through "$work/trace" 0 1 2>/dev/null || fail "writes that are not stable when they are answered are not noticed"
 grep -v "block_rq_complete: $(number "$b") FF" "$work/trace" >"$work/control"
-! check back "$work/control" 0 1 2 2>/dev/null || fail "flushes that are missing are not noticed"
+! judge back "$work/control" 0 1 2 2>/dev/null || fail "flushes that are missing are not noticed"
 storage_delete storage
 unserve one "$a"
 unserve two "$b"

@@ -25,7 +25,13 @@ look() {
 	on server dst export list | awk '{ print $1, $2 }'
 	md5sum "$work"/disk.*
 }
-wrong=0 count=0
+wrong=0 count=0 first_wrong=
+# wrong TEXT: notes it; the test goes on with the other mistakes.
+wrong() {
+	printf 'MISTAKE %s\n' "$1"
+	first_wrong=${first_wrong:-${1//$'\n'/ }}
+	wrong=$((wrong + 1))
+}
 # mistake CODE TEXT COMMAND...: it must end with CODE and a message that has TEXT, and change nothing.
 mistake() {
 	local code=$1 text=$2 output status=0
@@ -34,12 +40,10 @@ mistake() {
 	output=$("$@" 2>&1) || status=$?
 	look >"$work/after"
 	if [[ $status != "$code" || $output != *"$text"* ]]; then
-		printf 'MISTAKE %s\n  wanted %s and: %s\n  had    %s and: %s\n' "$*" "$code" "$text" "$status" "$output"
-		wrong=$((wrong + 1))
+		wrong "$*: wanted $code and '$text', had $status and: $output"
 	fi
-	if ! diff "$work/before" "$work/after"; then
-		printf 'MISTAKE %s has changed something\n' "$*"
-		wrong=$((wrong + 1))
+	if ! diff "$work/before" "$work/after" >"$work/diff"; then
+		wrong "$* has changed something: $(cat "$work/diff")"
 		# So that what comes next is judged by itself.
 		[[ $status != 0 || $2 != create ]] || client delete "$3"
 		settled
@@ -164,6 +168,6 @@ settled
 client create s "$export_address" "$second" >/dev/null
 client delete s
 on server dst export del 1
-((wrong == 0)) || fail "$wrong of $count mistakes are not handled as they should be"
+((wrong == 0)) || fail "$wrong of $count mistakes are not handled as they should be: $first_wrong"
 say "$count mistakes were refused"
 module_unload
