@@ -149,7 +149,7 @@ async fn decide(
             fmt!("the device does not belong to the storage that asks for it"),
         );
     }
-    enter(export, peer, request)?;
+    await_entry(export, peer, request, timer).await?;
     // The list may have been replaced before the session was known.
     match export.access_of(&peer.address) {
         Some(Access::ReadWrite) => {}
@@ -159,12 +159,36 @@ async fn decide(
     Ok((reply, negotiated))
 }
 
+/// Enters as soon as the sessions that stand in the way, and whose clients are gone already, have
+/// drained. So a storage can be formed again at once after its deletion.
+async fn await_entry(
+    export: &Export,
+    peer: &Arc<Peer>,
+    request: &HelloRequest,
+    timer: &mut Timer,
+) -> core::result::Result<(), Refusal> {
+    for _ in 0..DRAIN_ROUNDS {
+        if enter(export, peer, request)? {
+            return Ok(());
+        }
+        if peer.closed.load(ordering::Acquire) {
+            return refuse(Status::Stopping, fmt!("the export is being stopped"));
+        }
+        timer.sleep(Delta::from_millis(DRAIN_MS)).await;
+    }
+    refuse(
+        Status::Draining,
+        fmt!("requests of the client before are still at the device"),
+    )
+}
+
 /// Makes the session known, if no other stands in its way, and closes earlier incarnations of it.
+/// False if one stands in the way that is about to go by itself.
 fn enter(
     export: &Export,
     peer: &Arc<Peer>,
     request: &HelloRequest,
-) -> core::result::Result<(), Refusal> {
+) -> core::result::Result<bool, Refusal> {
     let write = request.flags & hello_flags::WRITE != 0;
     let peers = export.peers.lock();
     for other in peers.iter().filter(|other| !Arc::ptr_eq(other, peer)) {
@@ -183,6 +207,9 @@ fn enter(
             }
             other.close();
         } else if write && session.write && !export.settings.shared_writers {
+            if other.is_ending() {
+                return Ok(false);
+            }
             return refuse(
                 Status::Busy,
                 fmt!("{} is writing to it; one client may", other.address),
@@ -195,7 +222,7 @@ fn enter(
         write,
         version: request.version_max,
     });
-    Ok(())
+    Ok(true)
 }
 
 /// Waits until nothing of an earlier incarnation is at the device: what it had sent must not land

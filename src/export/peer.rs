@@ -98,6 +98,11 @@ impl Peer {
         self.stream.abort();
     }
 
+    /// Whether no request of it will be accepted any more, even if its tasks do not know yet.
+    pub fn is_ending(&self) -> bool {
+        self.closed.load(ordering::Acquire) || self.stream.socket().readiness().peer_is_gone()
+    }
+
     /// Whether all its tasks have ended, so that joining them does not wait.
     pub fn is_over(&self) -> bool {
         self.drained.load(ordering::Acquire) && self.tasks.lock().iter().all(JoinHandle::is_done)

@@ -60,6 +60,12 @@ impl Readiness {
         self.0 & (Self::IN | Self::ERR | Self::HUP | Self::RDHUP) != 0
     }
 
+    /// Whether the peer sends nothing more: it closed or reset the connection, or the network
+    /// gave it up.
+    pub fn peer_is_gone(self) -> bool {
+        self.0 & (Self::ERR | Self::HUP | Self::RDHUP) != 0
+    }
+
     /// Whether a send would not answer `EAGAIN`, or a connect has ended.
     pub fn writable(self) -> bool {
         self.0 & (Self::OUT | Self::ERR | Self::HUP) != 0

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # An open storage is deleted by force only, and that within ten seconds, whatever its peers and its I/O do: with live
 # and with dead peers. Its I/O fails, nothing is left, and the module can be removed when nothing is in use.
-# needs: losetup ip fio mkfs.ext4
-# timeout: 300
+# needs: losetup ip fio mkfs.ext4 dmsetup dm-delay
+# timeout: 400
 # log-allow: Buffer I/O error|EXT4-fs|JBD2|I/O error
 . "$(dirname "$0")/lib.sh"
 
@@ -126,6 +126,28 @@ delete_by_force "while it starts"
 if wait "$creator"; then fail "a start succeeds although the storage was deleted"; fi
 nothing_left "after the deletion while it started"
 cable server up
+
+say "formed again at once while writes are still at the device"
+disk slow_disk 16M
+dmsetup create slow --table "0 $(sectors "$slow_disk") delay $slow_disk 0 0 $slow_disk 0 1500"
+at_exit dmsetup remove --retry slow
+slow_device=$(dmsetup info -c --noheadings -o blkdevname slow)
+slow=$(address server):1026
+on server dst export add "/dev/$slow_device" --listen "$slow" --allow "$(address client)" >/dev/null
+# The device takes so long that what is in flight is there nearly all of the time.
+at_device() { (($(cat /sys/devices/slowly/n-0/in_flight) == 16 && $(cat /sys/devices/slowly/write_ios) > 0)); }
+for round in 1 2 3; do
+	client create slowly "$slow" >/dev/null || fail "round $round: the storage does not form at once"
+	fio --name=busy --filename=/dev/dst --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --iodepth=16 \
+		--time_based --runtime=300 --output="$work/fio" >/dev/null 2>&1 &
+	fio=$!
+	wait_until 20 at_device || fail "round $round: no write reaches the device"
+	client delete --force slowly >/dev/null
+	wait_until 20 ended || fail "round $round: fio goes on after the deletion"
+done
+client create slowly "$slow" >/dev/null || fail "the storage does not form at once after the rounds"
+client delete slowly >/dev/null
+on server dst export del "$slow" >/dev/null || wait_until 10 on server dst export del "$slow"
 
 say "the module"
 on server dst export del "$listen" --force >/dev/null

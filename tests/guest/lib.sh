@@ -32,9 +32,11 @@ skip() { printf 'SKIP: %s\n' "$*"; exit 4; }
 at_exit() { cleanups+=("$(printf '%q ' "$@")"); }
 
 on_exit() {
-	local status=$? i
+	local status=$? last=$BASH_COMMAND i
 	trap - EXIT
 	set +e
+	# The runner takes the first of these lines as the reason.
+	((status == 0 || status == 4)) || printf 'FAILED: exit status %s at: %s\n' "$status" "$last" >&2
 	for ((i = ${#cleanups[@]} - 1; i >= 0; i--)); do eval "${cleanups[i]}" >/dev/null 2>&1; done
 	rm -rf "$work"
 	exit "$status"
