@@ -171,11 +171,8 @@ impl control::Backend for Backend {
     }
 
     fn info(&self) -> Outcome<ModuleInfo> {
-        let mut pools = KVec::with_capacity(3, GFP_KERNEL)?;
+        let mut pools = KVec::with_capacity(2, GFP_KERNEL)?;
         pools.push(pool_info("net", &self.pools.net), GFP_KERNEL)?;
-        pools.push(pool_info("io", &self.pools.io), GFP_KERNEL)?;
-        pools.push(pool_info("export", &self.pools.export), GFP_KERNEL)?;
-        pools.push(pool_info("label", &self.pools.label), GFP_KERNEL)?;
         pools.push(pool_info("control", &self.pools.control), GFP_KERNEL)?;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(ModuleInfo {

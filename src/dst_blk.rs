@@ -86,7 +86,7 @@ impl kernel::Module for Module {
         let events = Events::new()?;
         let backend = Backend::new(module, pools.clone(), &events)?;
         let control = Control::start(backend.clone(), &events)?;
-        pr_info!("loaded, {} workers in each pool\n", workers);
+        pr_info!("loaded, workers in each pool: {}\n", workers);
         Ok(Self {
             control: Some(control),
             backend,

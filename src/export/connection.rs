@@ -157,13 +157,13 @@ impl Connection {
         let mut tasks = peer.tasks.lock();
         tasks.reserve(3, GFP_KERNEL)?;
         // If one of them cannot be made, the others find nothing to do and end.
-        let spawned = pools
-            .export
+        let spawned = export
+            .submitters
             .spawn(c"export-submit", connection.clone().submit())
             .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
             .and_then(|()| {
-                pools
-                    .label
+                export
+                    .labeller
                     .spawn(c"export-label", connection.clone().serve_labels())
             })
             .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
@@ -395,6 +395,7 @@ impl Connection {
             }
         }
         while self.sender.take_unsent().is_some() {}
+        self.finished.retire();
         self.peer.drained.store(true, ordering::Release);
     }
 }

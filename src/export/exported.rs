@@ -9,7 +9,7 @@ use crate::{
         label::MetadataArea,
         wire::{export_flags, features, Gate, Offer, DEFAULT_TRANSFER, MAX_QUEUE_DEPTH},
     },
-    exec::{JoinHandle, Pools, Timer},
+    exec::{JoinHandle, Pool, Pools, Timer},
     sys::{
         bdev::BlockDevice, bio::SECTOR_SHIFT, device_bio::DeviceOp, limits::Limits,
         net_namespace::Net, socket_address::SocketAddress,
@@ -120,6 +120,12 @@ pub struct Export {
     #[pin]
     pub listener: Mutex<Option<JoinHandle>>,
     counters: Counters,
+    /// Threads that submit what clients ask for to the device.
+    pub submitters: Pool,
+    /// The thread that reads and writes the label, and waits for that. Apart from
+    /// [`Self::submitters`]: the device may be a storage of this machine, whose data may come
+    /// through an export of it.
+    pub labeller: Pool,
 }
 
 /// What an export has served.
@@ -188,6 +194,8 @@ impl Export {
         let mut settings = Settings::of(config);
         settings.read_only |= limits.read_only;
         let allowed = Arc::new(parts.allowed, GFP_KERNEL)?;
+        let submitters = Pools::devices("export", &parts.id, parts.pools.workers)?;
+        let labeller = Pools::devices("label", &parts.id, 1)?;
         Arc::pin_init(
             pin_init!(Self {
                 id: parts.id,
@@ -222,6 +230,8 @@ impl Export {
                     write_bytes: Atomic::new(0),
                     errors: Atomic::new(0),
                 },
+                submitters,
+                labeller,
             }),
             GFP_KERNEL,
         )

@@ -123,6 +123,16 @@ impl FinishedQueue {
         self.ring.lock().pop_front()
     }
 
+    /// Frees the queue's memory. For when nothing is at the device any more and nothing will be:
+    /// who lets go of the queue last may be in an interrupt, where large memory cannot be freed.
+    /// Process context.
+    pub fn retire(&self) {
+        if let Ok(nothing) = Ring::new(0) {
+            let ring = core::mem::replace(&mut *self.ring.lock(), nothing);
+            drop(ring);
+        }
+    }
+
     /// Registers the sender task.
     pub fn register(&self, context: &core::task::Context<'_>) {
         self.waker.register(context.waker());

@@ -293,12 +293,14 @@ fn make_node(member: &Member, storage: [u8; 16], epoch: u64) -> Outcome<(Node, S
 fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcome<Arc<Running>> {
     let pools = &storage.context().pools;
     let slot = VolumeSlot::new(volume.clone())?;
+    // Only the issue tasks of local nodes can sleep on storage. With one thread for each of them
+    // and one more, no node's task ever waits for a thread.
+    let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
+    let issuers = Pools::devices("io", &storage.config().name.as_str(), local + 1)?;
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
-        let task = pools
-            .io
-            .spawn(c"storage-issue", volume.clone().issue(index))?;
+        let task = issuers.spawn(c"storage-issue", volume.clone().issue(index))?;
         issue.push(task, GFP_KERNEL)?;
         let connection = match seed.remote {
             None => None,
@@ -316,7 +318,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
         };
         nodes.push(active, GFP_KERNEL)?;
     }
-    Ok(Running::new(slot, nodes, issue)?)
+    Ok(Running::new(slot, nodes, issue, issuers)?)
 }
 
 /// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.

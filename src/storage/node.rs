@@ -78,6 +78,11 @@ impl Node {
         }
     }
 
+    /// Whether submitting may sleep on storage: in the driver of a local device.
+    pub fn may_sleep(&self) -> bool {
+        matches!(self.target, Target::Local(_))
+    }
+
     /// Submits `piece`. Process context; sleeps only for memory and, on a local node, in the
     /// device's driver.
     pub fn submit(&self, permit: Permit, piece: Piece) {

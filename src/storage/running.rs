@@ -15,7 +15,7 @@ use super::{
     wait::Deadline,
 };
 use crate::{
-    exec::JoinHandle,
+    exec::{JoinHandle, Pool},
     sys::{bio::Status, disk::Disk},
 };
 use kernel::{
@@ -63,6 +63,9 @@ pub struct Running {
     failing: Atomic<bool>,
     #[pin]
     issue: Mutex<KVec<JoinHandle>>,
+    /// Where these run. Ends after them.
+    #[pin]
+    issuers: Mutex<Option<Pool>>,
     #[pin]
     watch: Mutex<Option<JoinHandle>>,
     #[pin]
@@ -131,6 +134,7 @@ impl Running {
         volume: Arc<VolumeSlot>,
         nodes: KVec<Active>,
         issue: KVec<JoinHandle>,
+        issuers: Pool,
     ) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
@@ -138,6 +142,7 @@ impl Running {
                 nodes,
                 failing: Atomic::new(false),
                 issue <- new_mutex!(issue, "dst_running_issue"),
+                issuers <- new_mutex!(Some(issuers), "dst_running_issuers"),
                 watch <- new_mutex!(None, "dst_running_watch"),
                 disk <- new_mutex!(None, "dst_running_disk"),
             }),
@@ -260,6 +265,8 @@ impl Running {
         drop(watch);
         let issue = core::mem::replace(&mut *self.issue.lock(), KVec::new());
         drop(issue);
+        let issuers = self.issuers.lock().take();
+        drop(issuers);
         // The last reference: the devices are closed here.
         drop(self.volume.take());
         Ok(())

@@ -11,7 +11,7 @@
 
 use super::{
     lane::Lane,
-    node::Node,
+    node::{Node, Permit},
     parking::{Cursor, Parked, Parking, Step},
     piece::Piece,
 };
@@ -182,7 +182,7 @@ impl Volume {
     /// Starts a bio that needs a cursor, and begins on node `lane`.
     fn start_cursor(&self, bio: Bio, lane: usize) {
         match self.parking.begin(lane, bio) {
-            Some(cursor) => self.proceed(cursor),
+            Some(cursor) => self.proceed(cursor, None),
             // It goes on when a cursor is released, unless all of them were failed just before.
             None if self.failing.load(ordering::Acquire) => {
                 self.parking.fail_all(self.nodes.len());
@@ -201,12 +201,13 @@ impl Volume {
         }
     }
 
-    /// Issues what the nodes admit of a bio that was begun.
-    fn proceed(&self, mut cursor: Cursor) {
+    /// Issues what the nodes admit of a bio that was begun. `at` is the node whose issue task does
+    /// this, if it is one.
+    fn proceed(&self, mut cursor: Cursor, at: Option<usize>) {
         loop {
             let advance = match cursor.step {
-                Step::Flush(node) => self.issue_flushes(cursor, node),
-                Step::Data => self.issue_data(cursor),
+                Step::Flush(node) => self.issue_flushes(cursor, node, at),
+                Step::Data => self.issue_data(cursor, at),
             };
             match advance {
                 Advance::Parked => return,
@@ -224,8 +225,18 @@ impl Volume {
         }
     }
 
+    /// Admits a piece to node `index`, unless that is for its own issue task to do: a local
+    /// device's driver may sleep, and another node's task must not share its fate.
+    fn admit(&self, index: usize, bulk: bool, at: Option<usize>) -> Option<Permit> {
+        let node = self.nodes.get(index)?;
+        match at {
+            Some(own) if own != index && node.may_sleep() => None,
+            _ => node.admit(bulk),
+        }
+    }
+
     /// Flushes the nodes from `next` on. Data goes out only when all of them have answered.
-    fn issue_flushes(&self, mut cursor: Cursor, next: usize) -> Advance {
+    fn issue_flushes(&self, mut cursor: Cursor, next: usize, at: Option<usize>) -> Advance {
         for (index, node) in self.nodes.iter().enumerate().skip(next) {
             if !node.volatile_cache {
                 continue;
@@ -234,7 +245,7 @@ impl Volume {
                 cursor.bio.fail(Status::Offline);
                 break;
             }
-            let Some(permit) = node.admit(false) else {
+            let Some(permit) = self.admit(index, false, at) else {
                 cursor.step = Step::Flush(index);
                 self.park(index, cursor);
                 return Advance::Parked;
@@ -254,7 +265,7 @@ impl Volume {
         }
     }
 
-    fn issue_data(&self, mut cursor: Cursor) -> Advance {
+    fn issue_data(&self, mut cursor: Cursor, at: Option<usize>) -> Advance {
         let op = cursor.bio.op();
         let mut bulk = false;
         while cursor.iter.bytes() > 0 && !cursor.bio.failed() {
@@ -275,7 +286,7 @@ impl Volume {
                 cursor.bio.advance(&mut cursor.iter, iter.bytes());
                 continue;
             }
-            let Some(permit) = node.admit(bulk) else {
+            let Some(permit) = self.admit(index, bulk, at) else {
                 self.park(index, cursor);
                 return Advance::Parked;
             };
@@ -307,7 +318,7 @@ impl Volume {
             while node.lane.has_waiting() && node.has_room() {
                 match self.parking.next(index) {
                     Some(Parked::Bio(bio)) => self.start(bio, true),
-                    Some(Parked::Cursor(cursor)) => self.proceed(cursor),
+                    Some(Parked::Cursor(cursor)) => self.proceed(cursor, Some(index)),
                     None => break,
                 }
             }
