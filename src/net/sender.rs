@@ -68,6 +68,8 @@ enum Progress {
     Starved,
     /// The connection is broken.
     Broken,
+    /// The sending thread has done its share; there may be more.
+    Spent,
 }
 
 /// Why the sender task cannot just go on.
@@ -81,6 +83,12 @@ pub enum Pause {
 
 /// How long the sender task waits for memory, in milliseconds.
 pub const STARVED_MS: i64 = 2;
+
+/// Bytes that one thread sends before the sender task takes over, or lets other tasks run: a
+/// submitter is not to send for all the others without end.
+const BUDGET: u32 = 1 << 20;
+/// What a message costs beside its payload.
+const MESSAGE_COST: u32 = 4096;
 
 struct Queue<M> {
     messages: Ring<M>,
@@ -137,18 +145,19 @@ impl<M: Message> Sender<M> {
         match self.advance(owner) {
             Progress::Idle | Progress::Full => {}
             // The task waits for memory; it also sees to the end of a broken connection.
-            Progress::Starved | Progress::Broken => self.wake(),
+            Progress::Starved | Progress::Broken | Progress::Spent => self.wake(),
         }
     }
 
     fn advance(&self, owner: &M::Owner) -> Progress {
         let mut retried = false;
+        let mut budget = BUDGET;
         loop {
             let Some(mut current) = self.current.try_lock() else {
                 // Whoever has the lock looks at the queue after unlocking.
                 return Progress::Idle;
             };
-            let progress = self.drain(&mut current, owner);
+            let progress = self.drain(&mut current, owner, &mut budget);
             drop(current);
             match progress {
                 Progress::Idle if !self.queue.lock().messages.is_empty() => {}
@@ -165,9 +174,17 @@ impl<M: Message> Sender<M> {
         }
     }
 
-    fn drain(&self, place: &mut Option<Current<M>>, owner: &M::Owner) -> Progress {
+    fn drain(
+        &self,
+        place: &mut Option<Current<M>>,
+        owner: &M::Owner,
+        budget: &mut u32,
+    ) -> Progress {
         loop {
             if place.is_none() {
+                if *budget == 0 {
+                    return Progress::Spent;
+                }
                 let mut queue = self.queue.lock();
                 if queue.closed {
                     return Progress::Broken;
@@ -189,6 +206,8 @@ impl<M: Message> Sender<M> {
             match self.send_some(current) {
                 Ok(true) => {
                     if let Some(finished) = place.take() {
+                        let cost = MESSAGE_COST.saturating_add(finished.message.payload_bytes());
+                        *budget = budget.saturating_sub(cost);
                         finished.message.sent(owner);
                     }
                 }
@@ -231,6 +250,10 @@ impl<M: Message> Sender<M> {
         self.stream.register_writer(context);
         match self.advance(owner) {
             Progress::Idle | Progress::Full => Poll::Pending,
+            Progress::Spent => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             Progress::Starved => Poll::Ready(Pause::Starved),
             Progress::Broken => Poll::Ready(Pause::Broken),
         }

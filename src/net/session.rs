@@ -46,7 +46,13 @@ impl core::fmt::Display for SessionError {
             Self::Network(error) if *error == ENODATA => {
                 f.write_str("the peer closed the connection")
             }
-            Self::Network(error) => write!(f, "network error {}", error.to_errno()),
+            Self::Network(error) => match *error {
+                ECONNRESET | EPIPE => f.write_str("the connection was reset"),
+                ETIMEDOUT => f.write_str("the peer does not answer any more"),
+                EHOSTUNREACH => f.write_str("no route to the host"),
+                ENETUNREACH => f.write_str("the network is unreachable"),
+                error => write!(f, "network error {}", error.to_errno()),
+            },
             Self::Framing(error) => write!(f, "{error}"),
         }
     }

@@ -2,8 +2,9 @@
 
 //! A socket that tasks can await.
 
+use super::sender::STARVED_MS;
 use crate::{
-    exec::WakerCell,
+    exec::{Timer, WakerCell},
     sys::{
         net_namespace::Net,
         socket::{Notify, Readiness, Registration, Socket},
@@ -15,7 +16,7 @@ use core::{
     pin::Pin,
     task::{Context, Poll},
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, sync::Arc, time::Delta};
 
 /// The two wakers of a socket. Receiving and sending wait apart from each other.
 #[pin_data]
@@ -171,8 +172,22 @@ impl Stream {
     pub async fn write_all(&self, bytes: &[u8]) -> Result {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let count = self.write_ready(|socket| socket.send(rest, false)).await?;
-            rest = rest.get(count..).unwrap_or(&[]);
+            let mut attempts = 0;
+            let attempt = self.write_ready(|socket| match socket.send(rest, false) {
+                // A socket that says it has room, twice, and takes nothing: memory is short.
+                Err(error) if error == EAGAIN && attempts > 1 => Ok(0),
+                other => {
+                    attempts += 1;
+                    other
+                }
+            });
+            match attempt.await? {
+                0 => {
+                    let mut timer = Timer::new()?;
+                    timer.sleep(Delta::from_millis(STARVED_MS)).await;
+                }
+                count => rest = rest.get(count..).unwrap_or(&[]),
+            }
         }
         Ok(())
     }

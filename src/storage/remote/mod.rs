@@ -334,14 +334,20 @@ impl Remote {
         self.begin(tag, piece);
     }
 
-    /// Ends everything in error from now on, once the connection and its tasks are gone.
-    pub fn fail(&self, status: Status) {
+    /// Ends everything in error from now on, once the connection and its tasks are gone. Process
+    /// context; does not wait for the network.
+    pub fn fail(self: &Arc<Self>, status: Status) {
         let mut inner = self.inner.lock();
         inner.failed = Some(status);
         inner.phase = Phase::Failed;
         let sender = inner.sender.clone();
         drop(inner);
         if let Some(sender) = sender {
+            // If it gets through, the server need not take the end for a fault of the network.
+            let goodbye = Outgoing::Plain(request::goodbye());
+            if sender.queue(goodbye).is_ok() {
+                sender.flush(self);
+            }
             sender.close();
         }
         self.connected.wake();

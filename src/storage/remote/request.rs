@@ -33,6 +33,11 @@ pub fn message(piece: &Piece, tag: Tag, epoch: u64) -> wire::Message {
     }
 }
 
+/// The last message of a client that ends the session.
+pub fn goodbye() -> [u8; HEADER_BYTES] {
+    wire::Message::goodbye(wire::Goodbye::Leaving).encode()
+}
+
 /// A request in the hands of the sender.
 pub enum Outgoing {
     /// A request without data; its piece stays in the table.
