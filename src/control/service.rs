@@ -51,6 +51,8 @@ impl<B: Backend> Requests<B> {
         }
     }
 
+    /// Each operation is a function apart: a start goes through the network and the block layer
+    /// below this, and has no stack to spare for what the other operations need.
     fn perform(&self, request: &Request<'_>) -> Outcome {
         match request.command() {
             cmd::STORAGE_ADD => self.storage_add(request),
@@ -74,12 +76,14 @@ impl<B: Backend> Requests<B> {
         parse::name(&attributes, attr::storage::NAME, "the name of the storage")
     }
 
+    #[inline(never)]
     fn storage_add(&self, request: &Request<'_>) -> Outcome {
         let config = parse::storage(&request.attributes(), request.net())?;
         self.directories.add_storage(config)?;
         Ok(())
     }
 
+    #[inline(never)]
     fn storage_del(&self, request: &Request<'_>) -> Outcome {
         use attr::storage as a;
         let attributes = request.attributes();
@@ -93,6 +97,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn storage_start(&self, request: &Request<'_>) -> Outcome {
         use attr::storage as a;
         let attributes = request.attributes();
@@ -106,6 +111,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn storage_get(&self, request: &Request<'_>) -> Outcome {
         let name = Self::storage_name(request)?;
         let info = self.backend.storage_info(name.as_str())?;
@@ -118,6 +124,7 @@ impl<B: Backend> Requests<B> {
         parse::name(&attributes, attr::node::STORAGE, "the name of the storage")
     }
 
+    #[inline(never)]
     fn node_add(&self, request: &Request<'_>) -> Outcome {
         use attr::node as a;
         let storage = Self::node_storage(request)?;
@@ -130,6 +137,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn node_del(&self, request: &Request<'_>) -> Outcome {
         let storage = Self::node_storage(request)?;
         let selector = parse::node_selector(&request.attributes())?;
@@ -137,6 +145,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn node_get(&self, request: &Request<'_>) -> Outcome {
         use attr::node as a;
         let storage = Self::node_storage(request)?;
@@ -149,6 +158,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn export_add(&self, request: &Request<'_>) -> Outcome {
         let config = parse::export(&request.attributes(), request.net())?;
         let info = self.backend.export_add(config)?;
@@ -156,6 +166,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn export_del(&self, request: &Request<'_>) -> Outcome {
         let attributes = request.attributes();
         let selector = parse::export_selector(&attributes, request.net())?;
@@ -165,6 +176,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn export_set(&self, request: &Request<'_>) -> Outcome {
         let attributes = request.attributes();
         let selector = parse::export_selector(&attributes, request.net())?;
@@ -173,6 +185,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn export_get(&self, request: &Request<'_>) -> Outcome {
         let selector = parse::export_selector(&request.attributes(), request.net())?;
         let info = self.backend.export_info(&selector)?;
@@ -180,6 +193,7 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
     fn info_get(&self, request: &Request<'_>) -> Outcome {
         let info = self.backend.info()?;
         request.reply(|message| format::module(message, &info))?;

@@ -26,7 +26,11 @@ use crate::{
     },
     exec::{JoinHandle, Pools, Timer},
     fault,
-    sys::{disk::DiskBuilder, limits::QueueLimits, refusal::Field},
+    sys::{
+        disk::{Disk, DiskBuilder},
+        limits::QueueLimits,
+        refusal::Field,
+    },
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -338,37 +342,58 @@ fn show(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
     storage.state().running = Some(running.clone());
     storage.wait_for(None);
     check_interrupt(storage)?;
-    let config = storage.config();
     let (sectors, read_only) = {
         let state = storage.state();
         (state.sectors, state.read_only)
     };
-    let watch = storage.clone().watch(running.clone());
-    let watch = storage
-        .context()
-        .pools
-        .control
-        .spawn(c"storage-watch", watch)?;
-    running.set_watch(watch);
+    spawn_watch(storage, running)?;
     running.settle();
-    let disk = DiskBuilder::new(config.disk.as_str())?
-        .capacity(sectors)
-        .limits(queue_limits(storage))
-        .read_only(read_only)
+    let disk = make_disk(storage, running, sectors, read_only)?;
+    storage.state().device_number = Some(disk.device_number());
+    running.set_disk(disk);
+    // Partitions were looked for; that may have taken as long as a node was away.
+    check_interrupt(storage)
+}
+
+/// Apart, so that its future is on the stack only while it is made.
+#[inline(never)]
+fn spawn_watch(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
+    let watch = storage.clone().watch(running.clone());
+    let pool = &storage.context().pools.control;
+    running.set_watch(pool.spawn(c"storage-watch", watch)?);
+    Ok(())
+}
+
+/// Shows the disk. The kernel looks for partitions on it meanwhile, through the network below
+/// this call: there is little stack to spare here.
+#[inline(never)]
+fn make_disk(
+    storage: &Storage,
+    running: &Running,
+    sectors: u64,
+    read_only: bool,
+) -> Outcome<Disk<VolumeDisk>> {
+    let name = &storage.config().disk;
+    prepare_disk(storage, sectors, read_only)?
         .add::<VolumeDisk>(storage.context().module, None, running.volume().clone())
         .map_err(|error| {
             fault!(
                 error,
                 Field::Disk,
                 "the disk /dev/{} cannot be made (error {})",
-                config.disk.as_str(),
+                name.as_str(),
                 error.to_errno()
             )
-        })?;
-    storage.state().device_number = Some(disk.device_number());
-    running.set_disk(disk);
-    // Partitions were looked for; that may have taken as long as a node was away.
-    check_interrupt(storage)
+        })
+}
+
+#[inline(never)]
+fn prepare_disk(storage: &Storage, sectors: u64, read_only: bool) -> Outcome<KBox<DiskBuilder>> {
+    let builder = DiskBuilder::new(storage.config().disk.as_str())?
+        .capacity(sectors)
+        .limits(queue_limits(storage))
+        .read_only(read_only);
+    Ok(KBox::new(builder, GFP_KERNEL)?)
 }
 
 fn check_interrupt(storage: &Storage) -> Outcome {

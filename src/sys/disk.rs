@@ -250,7 +250,7 @@ impl DiskBuilder {
     /// `parent` is its place under `/sys/devices` (`None`: `virtual/block`). Partitions are looked
     /// for, so bios arrive before this returns: `data` must be ready to serve them.
     pub fn add<T: Operations>(
-        mut self,
+        &mut self,
         module: &'static ThisModule,
         parent: Option<&Device>,
         data: T::Data,
