@@ -15,7 +15,10 @@ use crate::sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
-    sync::{atomic::ordering, Arc, SpinLockIrq},
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc, SpinLockIrq,
+    },
 };
 
 /// Cursors for each node: so many bios that are larger than a piece, cross a node boundary or
@@ -23,6 +26,9 @@ use kernel::{
 const CURSORS_PER_NODE: usize = 64;
 
 const NONE: u32 = u32::MAX;
+
+/// The era of bios that began before the present one, no matter which.
+const PAST: u64 = 1;
 
 /// The place of a cursor in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,17 +54,20 @@ pub struct Cursor {
     pub iter: BioIter,
     /// What to do next.
     pub step: Step,
+    /// The era in which the bio began.
+    pub era: u64,
     finished: bool,
 }
 
 impl Cursor {
-    fn new(id: CursorId, bio: Bio) -> Self {
+    fn new(id: CursorId, bio: Bio, era: u64) -> Self {
         let flush = bio.op() == Op::Flush || bio.flags().preflush();
         Self {
             id,
             iter: bio.iter(),
             bio: bio.share(),
             step: if flush { Step::Flush(0) } else { Step::Data },
+            era,
             finished: false,
         }
     }
@@ -98,6 +107,11 @@ struct Queue {
     bios: BioList,
     /// Bios that wait for a cursor; others may pass them.
     cursorless: BioList,
+    /// How many bios have come to wait for a cursor, how many have got one, and how many had come
+    /// when the present era began.
+    cursorless_in: u64,
+    cursorless_out: u64,
+    cursorless_past: u64,
     head: u32,
     tail: u32,
     free: u32,
@@ -115,6 +129,8 @@ struct Tables {
 pub struct Parking {
     #[pin]
     tables: SpinLockIrq<Tables>,
+    /// Changed under the lock.
+    era: Atomic<u64>,
 }
 
 impl Tables {
@@ -140,6 +156,9 @@ impl Tables {
             let queue = Queue {
                 bios: BioList::new(),
                 cursorless: BioList::new(),
+                cursorless_in: 0,
+                cursorless_out: 0,
+                cursorless_past: 0,
                 head: NONE,
                 tail: NONE,
                 free,
@@ -161,7 +180,7 @@ impl Tables {
 
     /// Gives a place to the next bio that waits for one, or frees it. Returns the lane whose task
     /// has to go on.
-    fn release(&mut self, id: CursorId) -> Option<Arc<Lane>> {
+    fn release(&mut self, id: CursorId, era: u64) -> Option<Arc<Lane>> {
         let place = self.places.get_mut(id.0 as usize)?;
         place.flushes = 0;
         let node = place.lane as usize;
@@ -169,8 +188,11 @@ impl Tables {
         let lane = queue.lane.clone();
         match queue.cursorless.pop() {
             Some(bio) => {
+                let past = queue.cursorless_out < queue.cursorless_past;
+                queue.cursorless_out += 1;
+                let era = if past { PAST } else { era };
                 // The node exists, as its queue does.
-                drop(self.park(node, Cursor::new(id, bio)).err());
+                drop(self.park(node, Cursor::new(id, bio, era)).err());
                 Some(lane)
             }
             None => {
@@ -220,6 +242,7 @@ impl Parking {
         Arc::pin_init(
             pin_init!(Self {
                 tables <- new_spinlock_irq!(tables, "dst_parking"),
+                era: Atomic::new(PAST + 1),
             }),
             GFP_KERNEL,
         )
@@ -230,11 +253,15 @@ impl Parking {
     pub fn begin(&self, lane: usize, bio: Bio) -> Option<Cursor> {
         let mut tables = self.tables.lock();
         if let Some(id) = tables.reserve(lane) {
+            let era = self.era();
             drop(tables);
-            return Some(Cursor::new(id, bio));
+            return Some(Cursor::new(id, bio, era));
         }
         match tables.queues.get_mut(lane) {
-            Some(queue) => queue.cursorless.push_back(bio),
+            Some(queue) => {
+                queue.cursorless_in += 1;
+                queue.cursorless.push_back(bio);
+            }
             None => {
                 // Ending the bio runs foreign code.
                 drop(tables);
@@ -244,9 +271,26 @@ impl Parking {
         None
     }
 
+    /// The number of the present era. An era ends when a bio is about to end in error: what began
+    /// in it began before that error was known.
+    pub fn era(&self) -> u64 {
+        self.era.load(ordering::Relaxed)
+    }
+
+    /// Begins another era.
+    pub fn next_era(&self) {
+        let mut tables = self.tables.lock();
+        for queue in tables.queues.iter_mut() {
+            queue.cursorless_past = queue.cursorless_in;
+        }
+        self.era.fetch_add(1, ordering::Relaxed);
+    }
+
     /// Gives a place back. Any context.
     pub fn release(&self, id: CursorId) {
-        let lane = self.tables.lock().release(id);
+        let mut tables = self.tables.lock();
+        let lane = tables.release(id, self.era());
+        drop(tables);
         if let Some(lane) = lane {
             lane.issuer.wake();
         }

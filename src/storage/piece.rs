@@ -4,7 +4,7 @@
 
 use super::{
     lane::Lane,
-    parking::{CursorId, Parking},
+    parking::{Cursor, CursorId, Parking},
 };
 use crate::sys::bio::{BioIter, Op, SharedBio, Status};
 use kernel::sync::Arc;
@@ -21,10 +21,16 @@ pub struct Piece {
     sector: u64,
     fua: bool,
     nowait: bool,
-    /// The cursor that waits for this flush.
-    flush_of: Option<(Arc<Parking>, CursorId)>,
+    flush_of: Option<FlushOf>,
     /// Declared, and so dropped, after the bio: a node without pieces has no bio of ours either.
     share: Share,
+}
+
+/// The cursor that waits for a flush, and the era in which its bio began.
+struct FlushOf {
+    parking: Arc<Parking>,
+    id: CursorId,
+    began: u64,
 }
 
 /// The piece's part in the counters of its node.
@@ -72,8 +78,9 @@ impl Piece {
         }
     }
 
-    /// A flush of the node that `lane` counts for, on behalf of the cursor `id`.
-    pub fn flush(bio: SharedBio, lane: Arc<Lane>, parking: Arc<Parking>, id: CursorId) -> Self {
+    /// A flush of the node that `lane` counts for, on behalf of `cursor`.
+    pub fn flush(cursor: &Cursor, lane: Arc<Lane>, parking: Arc<Parking>) -> Self {
+        let bio = cursor.bio.clone();
         let mut iter = bio.iter();
         iter.truncate(0);
         Self {
@@ -83,7 +90,11 @@ impl Piece {
             sector: 0,
             fua: false,
             nowait: false,
-            flush_of: Some((parking, id)),
+            flush_of: Some(FlushOf {
+                parking,
+                id: cursor.id,
+                began: cursor.era,
+            }),
             share: Share::new(lane, Op::Flush, 0),
         }
     }
@@ -124,6 +135,13 @@ impl Piece {
         self.iter.bytes()
     }
 
+    /// Of a flush: the era of its storage in which it began, and the present one.
+    pub fn flush_eras(&self) -> (u64, u64) {
+        self.flush_of
+            .as_ref()
+            .map_or((0, 0), |flush| (flush.began, flush.parking.era()))
+    }
+
     /// The bio that this is a piece of.
     pub fn bio(&self) -> &SharedBio {
         &self.bio
@@ -142,8 +160,8 @@ impl Piece {
     fn finish(&mut self, status: Status) {
         self.share.outcome = Some(status.is_ok());
         self.bio.fail(status);
-        if let Some((parking, id)) = self.flush_of.take() {
-            parking.flush_ended(id);
+        if let Some(flush) = self.flush_of.take() {
+            flush.parking.flush_ended(flush.id);
         }
     }
 }

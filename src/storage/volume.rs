@@ -213,6 +213,9 @@ impl Volume {
                 Advance::Parked => return,
                 Advance::Finished(finished) if finished.step == Step::Data => {
                     let id = finished.id;
+                    if finished.bio.failed() {
+                        self.parking.next_era();
+                    }
                     finished.finish();
                     self.parking.release(id);
                     return;
@@ -250,9 +253,8 @@ impl Volume {
                 self.park(index, cursor);
                 return Advance::Parked;
             };
-            let (bio, id) = (cursor.bio.clone(), cursor.id);
-            self.parking.flush_begins(id);
-            let piece = Piece::flush(bio, node.lane.clone(), self.parking.clone(), id);
+            self.parking.flush_begins(cursor.id);
+            let piece = Piece::flush(&cursor, node.lane.clone(), self.parking.clone());
             node.submit(permit, piece);
         }
         cursor.step = Step::Data;

@@ -5,6 +5,11 @@
 //! The hello carries an identity of the server's boot and cache. If it is another one after a
 //! reconnect while acknowledged writes had not been flushed, these may be gone, and the next flush
 //! must fail: that is what its caller relies on.
+//!
+//! So do all other callers whose flushes are under way then. A flush fails if it began before the
+//! end of the one that told of the loss was known; [`Parking::era`] counts these ends.
+//!
+//! [`Parking::era`]: crate::storage::parking::Parking::era
 
 /// What is known of the server's cache.
 pub(super) struct Cache {
@@ -15,6 +20,8 @@ pub(super) struct Cache {
     unflushed: bool,
     flushes: u32,
     lost: bool,
+    /// The era in which a loss was told last: flushes of this era and of earlier ones fail.
+    told: u64,
 }
 
 impl Cache {
@@ -25,6 +32,7 @@ impl Cache {
             unflushed: false,
             flushes: 0,
             lost: false,
+            told: 0,
         }
     }
 
@@ -52,12 +60,16 @@ impl Cache {
         self.flushes = self.flushes.saturating_add(1);
     }
 
-    /// The server answered a flush. False if it has to fail all the same.
-    pub(super) fn flush_ended(&mut self, ok: bool) -> bool {
+    /// The server answered, in era `now`, a flush that began in era `began`. False if it has to
+    /// fail all the same.
+    pub(super) fn flush_ended(&mut self, ok: bool, began: u64, now: u64) -> bool {
         self.flushes = self.flushes.saturating_sub(1);
         if ok && self.flushes == 0 {
             self.unflushed = false;
         }
-        !core::mem::replace(&mut self.lost, false)
+        if core::mem::replace(&mut self.lost, false) {
+            self.told = now;
+        }
+        began > self.told
     }
 }

@@ -261,10 +261,15 @@ impl Remote {
     }
 
     /// Notes what an answer says about the server's cache, and fails a flush that came too late.
-    fn judge(inner: &mut Inner, op: Op, status: Status) -> Status {
-        match op {
+    fn judge(inner: &mut Inner, piece: &Piece, status: Status) -> Status {
+        match piece.op() {
             Op::Write | Op::WriteZeroes | Op::Discard => inner.cache.write_ended(),
-            Op::Flush if !inner.cache.flush_ended(status.is_ok()) => return Status::Io,
+            Op::Flush => {
+                let (began, now) = piece.flush_eras();
+                if !inner.cache.flush_ended(status.is_ok(), began, now) {
+                    return Status::Io;
+                }
+            }
             _ => {}
         }
         status
@@ -295,7 +300,7 @@ impl Remote {
                         Ok(Reply::Data(tag, piece))
                     }
                     Ok(status) => {
-                        let status = Self::judge(&mut inner, piece.op(), to_status(status));
+                        let status = Self::judge(&mut inner, &piece, to_status(status));
                         drop(inner);
                         self.complete(tag, piece, status);
                         Ok(Reply::Done)
