@@ -49,9 +49,11 @@ test-guest: ## Run the tests of the module in guests
 test-machines: ## Run the tests that take several virtual machines
 	@tests/run --machines $(T)
 
-.PHONY: soak
+.PHONY: soak soak-power-cut
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
+soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
+	@ROUNDS=$${ROUNDS:-100} tests/run --machines power-cut
 
 .PHONY: shell fmt lint
 shell: build ## A shell in a guest that has the module and the program
