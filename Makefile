@@ -53,7 +53,7 @@ test-machines: ## Run the tests that take several virtual machines
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
 soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
-	@ROUNDS=$${ROUNDS:-100} tests/run --machines power-cut
+	@ROUNDS=$${ROUNDS:-100} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines power-cut
 
 .PHONY: shell fmt lint
 shell: build ## A shell in a guest that has the module and the program
