@@ -76,13 +76,22 @@ machine_start() {
 	machine_pid[$name]=$!
 }
 
-# machine_line NAME: reads one line from the machine into "line"; false when the machine is dead.
+# How long a machine may take until it answers, in seconds; one that takes longer hangs, however busy the host is.
+machines_patience=600
+
+# machine_line NAME [SECONDS]: reads one line from the machine into "line"; false when the machine is dead, or says nothing
+# for so long.
 machine_line() {
-	local out=${machine_out[$1]}
+	local out=${machine_out[$1]} end=$((SECONDS + ${2:-1000000}))
 	line=
 	while ! IFS= read -r -t 1 -u "$out" line; do
 		if ! kill -0 "${machine_pid[$1]}" 2>/dev/null; then
 			printf '%s: the machine has died; its console ends with:\n' "$1" >&2
+			tail -n 30 "$machines_folder/$1/console.log" "$machines_folder/$1/qemu.log" >&2
+			return 1
+		fi
+		if ((SECONDS > end)); then
+			printf '%s: nothing was heard for %s s; its console ends with:\n' "$1" "$2" >&2
 			tail -n 30 "$machines_folder/$1/console.log" "$machines_folder/$1/qemu.log" >&2
 			return 1
 		fi
@@ -92,7 +101,7 @@ machine_line() {
 machine_wait() {
 	local line name
 	for name; do
-		machine_line "$name" || return
+		machine_line "$name" "$machines_patience" || return
 		[[ $line == @ready* ]] || die "$name said '$line' instead of being ready"
 	done
 }
