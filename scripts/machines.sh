@@ -82,9 +82,11 @@ machines_patience=600
 # machine_line NAME [SECONDS]: reads one line from the machine into "line"; false when the machine is dead, or says nothing
 # for so long.
 machine_line() {
-	local out=${machine_out[$1]} end=$((SECONDS + ${2:-1000000}))
+	local out=${machine_out[$1]} part end=$((SECONDS + ${2:-1000000}))
 	line=
-	while ! IFS= read -r -t 1 -u "$out" line; do
+	# A line may come in pieces.
+	while ! IFS= read -r -t 1 -u "$out" part; do
+		line+=$part
 		if ! kill -0 "${machine_pid[$1]}" 2>/dev/null; then
 			printf '%s: the machine has died; its console ends with:\n' "$1" >&2
 			tail -n 30 "$machines_folder/$1/console.log" "$machines_folder/$1/qemu.log" >&2
@@ -96,6 +98,7 @@ machine_line() {
 			return 1
 		fi
 	done
+	line+=$part
 }
 
 machine_wait() {
