@@ -241,11 +241,9 @@ files_begin() {
 	disks_store
 	for name; do
 		on_client "begin files-$name python3 -B $helpers/power-files.py write /mnt/$name $seed.files$round.$name \
-			/share/run/$name.files /tmp/files-$name/stop"
+			/share/run/$name.files /tmp/files-$name"
 	done
-	for name; do
-		must client "until [[ \$(grep -c '^+' /share/run/$name.files) -gt 20 || -e /tmp/files-$name/status ]]; do sleep 0.1; done"
-	done
+	on_client "made busy ${*/#/files-}" || die "a call failed on a filesystem before a cut (SEED=$seed)"
 }
 
 # files_check NAME: what was made durable must be there, and the filesystem as it should be.

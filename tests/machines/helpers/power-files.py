@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes files and makes them durable while machines lose their power, and looks which of them are there afterwards.
 
-usage: power-files.py write FOLDER SEED LOG STOP        until the file STOP appears or a call fails
+usage: power-files.py write FOLDER SEED LOG OWN         until the file OWN/stop appears or a call fails
        power-files.py check FOLDER LOG
 
 Several threads make files of random content. A line of LOG, which lies on another machine, tells each thing that is
 certain from then on: "+ NAME SEED SIZE", the file is durable under this name, since fsync has ended well for it and for
-its folder; "- NAME", it is about to be removed or replaced, so nothing is known about it any more.
+its folder; "- NAME", it is about to be removed or replaced, so nothing is known about it any more. OWN/busy appears when
+some files are durable.
 """
 
 import os
@@ -17,6 +18,7 @@ import threading
 
 THREADS = 4
 FILES = 40
+BUSY = 20
 # Two appending writes at once could get the same place in a file of another machine.
 LOG = threading.Lock()
 
@@ -32,9 +34,11 @@ def sync_folder(folder):
 
 
 class Writer(threading.Thread):
-    def __init__(self, folder, seed, log, stop, number):
+    durable = 0
+
+    def __init__(self, folder, seed, log, own, number):
         super().__init__()
-        self.folder, self.log, self.stop, self.number = f"{folder}/{number}", log, stop, number
+        self.folder, self.log, self.own, self.number = f"{folder}/{number}", log, own, number
         self.dice = random.Random(f"{seed} {number}")
         self.error = None
         os.makedirs(self.folder, exist_ok=True)
@@ -42,6 +46,9 @@ class Writer(threading.Thread):
     def tell(self, line):
         with LOG:
             os.write(self.log, f"{line}\n".encode())
+            Writer.durable += line[0] == "+"
+            if Writer.durable == BUSY:
+                open(f"{self.own}/busy", "w").close()
 
     def step(self):
         name = f"{self.folder}/{self.dice.randrange(FILES)}"
@@ -62,15 +69,15 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            while not os.path.exists(self.stop):
+            while not os.path.exists(f"{self.own}/stop"):
                 self.step()
         except OSError as error:
             self.error = error
 
 
-def write(folder, seed, log, stop):
+def write(folder, seed, log, own):
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    writers = [Writer(folder, seed, fd, stop, number) for number in range(THREADS)]
+    writers = [Writer(folder, seed, fd, own, number) for number in range(THREADS)]
     sync_folder(folder)
     for writer in writers:
         writer.start()
