@@ -9,6 +9,7 @@
 #include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 
 /* sys/bdev.rs and sys/disk.rs repeat these values. */
 static_assert((__force u32)BLK_OPEN_READ == 1 << 0);
@@ -81,7 +82,7 @@ void dst_blk_bdev_limits(struct block_device *bdev,
  */
 void dst_blk_bdev_close(struct file *file)
 {
-	if (in_task() && !irqs_disabled() &&
+	if (in_task() && !irqs_disabled() && !rcu_preempt_depth() &&
 	    (!IS_ENABLED(CONFIG_PREEMPT_COUNT) || preemptible()))
 		__fput_sync(file);
 	else

@@ -354,7 +354,8 @@ impl Remote {
     }
 
     /// Ends what is left of the transactions in error. Process context, after [`Self::fail`] and
-    /// after the node's tasks were joined, so that nobody works on a piece any more.
+    /// when nobody works on a piece any more: after the node's tasks were joined, or in the
+    /// supervisor while there is no connection.
     pub fn drain(self: &Arc<Self>) {
         let mut inner = self.inner.lock();
         let status = inner.failed.unwrap_or(Status::Offline);
