@@ -108,6 +108,7 @@ impl<B: Backend> Directories<B> {
     /// Makes the directories of the nodes of a storage that has started.
     ///
     /// The storage works without them, so what cannot be made is told to the log only.
+    #[inline(never)]
     pub(super) fn add_nodes(&self, name: &Name) {
         let mut entries = self.entries.lock();
         // It may have been deleted since it started.
