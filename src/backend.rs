@@ -82,8 +82,8 @@ fn pool_info(name: &'static str, pool: &Pool) -> PoolInfo {
     PoolInfo {
         name,
         workers: u32::try_from(pool.workers()).unwrap_or(u32::MAX),
-        tasks: 0,
-        polls: 0,
+        tasks: pool.tasks(),
+        polls: pool.polls(),
     }
 }
 

@@ -60,7 +60,7 @@ module! {
     params: {
         workers: u32 {
             default: 0,
-            description: "Threads in each worker pool; 0 for one per CPU",
+            description: "Threads for sockets, and as many for each export; 0 for one per CPU",
         },
     },
 }
@@ -86,7 +86,10 @@ impl kernel::Module for Module {
         let events = Events::new()?;
         let backend = Backend::new(module, pools.clone(), &events)?;
         let control = Control::start(backend.clone(), &events)?;
-        pr_info!("loaded, workers in each pool: {}\n", workers);
+        pr_info!(
+            "loaded, threads for sockets and for each export: {}\n",
+            workers
+        );
         Ok(Self {
             control: Some(control),
             backend,

@@ -10,7 +10,10 @@ use kernel::{
     new_condvar, new_spinlock_irq,
     prelude::*,
     str::CString,
-    sync::{Arc, CondVar, SpinLockIrq},
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc, CondVar, SpinLockIrq,
+    },
 };
 
 struct Queue {
@@ -25,6 +28,10 @@ pub struct RunQueue {
     queue: SpinLockIrq<Queue>,
     #[pin]
     ready: CondVar,
+    /// Tasks that have not ended.
+    pub(super) tasks: Atomic<u32>,
+    /// How often a task was run.
+    polls: Atomic<u64>,
 }
 
 impl RunQueue {
@@ -52,6 +59,7 @@ impl RunQueue {
 
     fn serve(&self) {
         while let Some(task) = self.next() {
+            self.polls.fetch_add(1, ordering::Relaxed);
             task.run();
             cond_resched();
         }
@@ -80,6 +88,8 @@ impl Pool {
                     "dst_run_queue"
                 ),
                 ready <- new_condvar!("dst_run_queue_ready"),
+                tasks: Atomic::new(0),
+                polls: Atomic::new(0),
             }),
             GFP_KERNEL,
         )?;
@@ -102,6 +112,16 @@ impl Pool {
     /// The number of threads.
     pub fn workers(&self) -> usize {
         self.threads.len()
+    }
+
+    /// The number of tasks that have not ended.
+    pub fn tasks(&self) -> u32 {
+        self.queue.tasks.load(ordering::Relaxed)
+    }
+
+    /// How often a task was run.
+    pub fn polls(&self) -> u64 {
+        self.queue.polls.load(ordering::Relaxed)
     }
 
     /// Runs `future` as a task of this pool. `name` is for the log. May sleep. Errors: `ENOMEM`.

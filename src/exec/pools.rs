@@ -20,7 +20,7 @@ pub struct Pools {
     pub net: Pool,
     /// Tasks that are in no bio's way: they watch, and may wait for tasks of the other pools.
     pub control: Pool,
-    /// Threads in a pool of which nobody said otherwise.
+    /// Threads in [`Self::net`], and in the pool of each export.
     pub workers: usize,
 }
 

@@ -80,6 +80,7 @@ impl Task {
             }),
             GFP_KERNEL,
         )?;
+        task.queue.tasks.fetch_add(1, ordering::Relaxed);
         Task::apply(task.as_arc_borrow(), Event::Wake);
         Ok(JoinHandle { task })
     }
@@ -122,6 +123,7 @@ impl Task {
             let body = self.body.lock().take();
             drop(body);
             if Task::apply(this, Event::EndReady) == Action::Finish {
+                self.queue.tasks.fetch_sub(1, ordering::Relaxed);
                 self.done.complete_all();
                 self.joiner.wake();
             }

@@ -16,7 +16,7 @@ use crate::{
     exec::{timeout, yield_now, Ring, Timer, WakerCell},
     net::{
         sender::{Pause, STARVED_MS},
-        Incoming, Sender, SessionError,
+        Budget, Incoming, Sender, SessionError,
     },
     pr_info_ratelimited, pr_warn_ratelimited,
 };
@@ -30,11 +30,6 @@ use kernel::{
     },
     time::Delta,
 };
-
-/// Bytes that are received before other tasks of the worker have a turn.
-const BUDGET: u32 = 1 << 20;
-/// What a request costs beside its payload.
-const REQUEST_COST: u32 = 4096;
 
 /// A connection after its hello.
 #[pin_data]
@@ -196,20 +191,20 @@ impl Connection {
         let Ok(mut timer) = Timer::new() else {
             return ENOMEM.into();
         };
-        let mut budget = BUDGET;
+        let mut budget = Budget::turn();
         loop {
             match self.receive_one(&mut incoming, &mut timer).await {
                 Ok(Some(bytes)) => {
                     self.peer
                         .received_bytes
                         .fetch_add(bytes.into(), ordering::Relaxed);
-                    budget = budget.saturating_sub(REQUEST_COST.saturating_add(bytes));
+                    budget.spend(bytes);
                 }
                 Ok(None) => return End::Orderly,
                 Err(end) => return end,
             }
-            if budget == 0 {
-                budget = BUDGET;
+            if budget.is_spent() {
+                budget = Budget::turn();
                 yield_now().await;
             }
         }

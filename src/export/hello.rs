@@ -40,7 +40,7 @@ fn refuse<T>(status: Status, text: kernel::fmt::Arguments<'_>) -> core::result::
 /// How long a refused client has to read why, in milliseconds.
 const FAREWELL_MS: i64 = 2_000;
 
-/// How long an earlier incarnation may take to drain, in rounds of [`DRAIN_MS`].
+/// How long an earlier client or incarnation may take to drain, in rounds of [`DRAIN_MS`].
 const DRAIN_ROUNDS: u32 = 10_000;
 /// Milliseconds.
 const DRAIN_MS: i64 = 2;
@@ -149,26 +149,29 @@ async fn decide(
             fmt!("the device does not belong to the storage that asks for it"),
         );
     }
-    await_entry(export, peer, request, timer).await?;
+    // A client that has gone is waited for, so that a storage can be formed again at once after its
+    // deletion.
+    let entered = || enter(export, peer, request);
+    wait_until(peer, timer, "the client before", entered).await?;
     // The list may have been replaced before the session was known.
     match export.access_of(&peer.address) {
         Some(Access::ReadWrite) => {}
         _ => peer.read_only.store(true, ordering::Release),
     }
-    drain_earlier(export, peer, request, timer).await?;
+    let drained = || Ok(earlier_drained(export, peer, request));
+    wait_until(peer, timer, "an earlier connection", drained).await?;
     Ok((reply, negotiated))
 }
 
-/// Enters as soon as the sessions that stand in the way, and whose clients are gone already, have
-/// drained. So a storage can be formed again at once after its deletion.
-async fn await_entry(
-    export: &Export,
-    peer: &Arc<Peer>,
-    request: &HelloRequest,
+/// Waits for `ready`, which has to do with the requests of `whose` that are still at the device.
+async fn wait_until(
+    peer: &Peer,
     timer: &mut Timer,
+    whose: &str,
+    ready: impl Fn() -> core::result::Result<bool, Refusal>,
 ) -> core::result::Result<(), Refusal> {
     for _ in 0..DRAIN_ROUNDS {
-        if enter(export, peer, request)? {
+        if ready()? {
             return Ok(());
         }
         if peer.closed.load(ordering::Acquire) {
@@ -178,7 +181,7 @@ async fn await_entry(
     }
     refuse(
         Status::Draining,
-        fmt!("requests of the client before are still at the device"),
+        fmt!("requests of {} are still at the device", whose),
     )
 }
 
@@ -225,33 +228,15 @@ fn enter(
     Ok(true)
 }
 
-/// Waits until nothing of an earlier incarnation is at the device: what it had sent must not land
+/// Whether nothing of an earlier incarnation is at the device: what it had sent must not land
 /// after what this one is about to send.
-async fn drain_earlier(
-    export: &Export,
-    peer: &Arc<Peer>,
-    request: &HelloRequest,
-    timer: &mut Timer,
-) -> core::result::Result<(), Refusal> {
-    for _ in 0..DRAIN_ROUNDS {
-        let busy = export.peers.lock().iter().any(|other| {
-            !Arc::ptr_eq(other, peer)
-                && !other.drained.load(ordering::Acquire)
-                && other
-                    .session
-                    .lock()
-                    .is_some_and(|session| session.id == request.session)
-        });
-        if !busy {
-            return Ok(());
-        }
-        if peer.closed.load(ordering::Acquire) {
-            return refuse(Status::Stopping, fmt!("the export is being stopped"));
-        }
-        timer.sleep(Delta::from_millis(DRAIN_MS)).await;
-    }
-    refuse(
-        Status::Draining,
-        fmt!("requests of an earlier connection are still at the device"),
-    )
+fn earlier_drained(export: &Export, peer: &Arc<Peer>, request: &HelloRequest) -> bool {
+    !export.peers.lock().iter().any(|other| {
+        !Arc::ptr_eq(other, peer)
+            && !other.drained.load(ordering::Acquire)
+            && other
+                .session
+                .lock()
+                .is_some_and(|session| session.id == request.session)
+    })
 }

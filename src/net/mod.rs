@@ -15,12 +15,14 @@
 //! The sender's lock is a mutex that is only ever tried, so that no worker waits for another
 //! thread's send.
 
+pub mod budget;
 pub mod config;
 pub mod listener;
 pub mod sender;
 pub mod session;
 pub mod stream;
 
+pub use budget::Budget;
 pub use listener::Listener;
 pub use sender::{Message, Sender};
 pub use session::{Incoming, SessionError};

@@ -12,7 +12,7 @@
 
 use super::{
     session::{frame, HEAD_BYTES},
-    Stream,
+    Budget, Stream,
 };
 use crate::{
     dst_core::wire::HEADER_BYTES,
@@ -84,12 +84,6 @@ pub enum Pause {
 /// How long the sender task waits for memory, in milliseconds.
 pub const STARVED_MS: i64 = 2;
 
-/// Bytes that one thread sends before the sender task takes over, or lets other tasks run: a
-/// submitter is not to send for all the others without end.
-const BUDGET: u32 = 1 << 20;
-/// What a message costs beside its payload.
-const MESSAGE_COST: u32 = 4096;
-
 struct Queue<M> {
     messages: Ring<M>,
     /// Nothing is taken any more. Changed under the lock, so that no message is queued after the
@@ -151,7 +145,8 @@ impl<M: Message> Sender<M> {
 
     fn advance(&self, owner: &M::Owner) -> Progress {
         let mut retried = false;
-        let mut budget = BUDGET;
+        // A submitter is not to send for all the others without end.
+        let mut budget = Budget::turn();
         loop {
             let Some(mut current) = self.current.try_lock() else {
                 // Whoever has the lock looks at the queue after unlocking.
@@ -178,11 +173,11 @@ impl<M: Message> Sender<M> {
         &self,
         place: &mut Option<Current<M>>,
         owner: &M::Owner,
-        budget: &mut u32,
+        budget: &mut Budget,
     ) -> Progress {
         loop {
             if place.is_none() {
-                if *budget == 0 {
+                if budget.is_spent() {
                     return Progress::Spent;
                 }
                 let mut queue = self.queue.lock();
@@ -206,8 +201,7 @@ impl<M: Message> Sender<M> {
             match self.send_some(current) {
                 Ok(true) => {
                     if let Some(finished) = place.take() {
-                        let cost = MESSAGE_COST.saturating_add(finished.message.payload_bytes());
-                        *budget = budget.saturating_sub(cost);
+                        budget.spend(finished.message.payload_bytes());
                         finished.message.sent(owner);
                     }
                 }

@@ -58,6 +58,16 @@ has export on server dst --json export list
 has connection on client dst --json connection list
 has module dst --json info
 
+say "pools"
+dst --json info | python3 -c '
+import json, sys
+info = json.load(sys.stdin)
+pools = {pool["name"]: pool for pool in info.get("module", info)["pools"]}
+for pool in pools.values():
+    # A storage with a remote node and an export are there: their tasks live, and have run.
+    if not pool["workers"] or not pool["tasks"] or not pool["polls"]:
+        sys.exit(f"FAILED: the pool {pool} does nothing")'
+
 say "values"
 on client dst --json status | python3 -c '
 import json, sys

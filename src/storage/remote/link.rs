@@ -16,7 +16,7 @@ use crate::{
         wire::{self, check_reply, Message, Opcode, Reason},
     },
     exec::{yield_now, Timer},
-    net::{Incoming, Sender, SessionError},
+    net::{Budget, Incoming, Sender, SessionError},
     pr_warn_ratelimited,
     storage::piece::Piece,
     sys::{
@@ -30,11 +30,6 @@ use kernel::{
     sync::{atomic::ordering, Arc},
     time::Delta,
 };
-
-/// Bytes that are received before other tasks of the worker have a turn.
-const BUDGET: u32 = 1 << 20;
-/// What a message costs beside its payload.
-const MESSAGE_COST: u32 = 4096;
 
 /// Why a connection ended.
 enum Lost {
@@ -217,17 +212,16 @@ impl Remote {
         self: &Arc<Self>,
         incoming: &mut Incoming,
     ) -> core::result::Result<core::convert::Infallible, Lost> {
-        let mut budget = BUDGET;
+        let mut budget = Budget::turn();
         loop {
             let head = incoming.head().await?;
-            let cost = MESSAGE_COST.saturating_add(head.payload);
             match self.match_reply(&head)? {
                 Reply::Done => {}
                 Reply::Data(tag, piece) => self.receive_data(incoming, tag, piece).await?,
             }
-            budget = budget.saturating_sub(cost);
-            if budget == 0 {
-                budget = BUDGET;
+            budget.spend(head.payload);
+            if budget.is_spent() {
+                budget = Budget::turn();
                 yield_now().await;
             }
         }
