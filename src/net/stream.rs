@@ -89,37 +89,38 @@ impl Stream {
 
     /// Runs `operation`, which answers `EAGAIN` while it has to wait for input, until it answers
     /// something else.
-    pub async fn read_ready<T>(
-        &self,
-        mut operation: impl FnMut(&Socket) -> Result<T>,
-    ) -> Result<T> {
-        poll_fn(|context| {
-            self.poll_ready(
-                context,
-                &self.wakers.reader,
-                Readiness::readable,
-                &mut operation,
-            )
-        })
-        .await
+    pub async fn read_ready<T>(&self, operation: impl FnMut(&Socket) -> Result<T>) -> Result<T> {
+        self.ready(&self.wakers.reader, Readiness::readable, operation)
+            .await
     }
 
     /// As [`Self::read_ready`], for room to send.
-    pub async fn write_ready<T>(
-        &self,
-        mut operation: impl FnMut(&Socket) -> Result<T>,
-    ) -> Result<T> {
-        poll_fn(|context| {
-            self.poll_ready(
-                context,
-                &self.wakers.writer,
-                Readiness::writable,
-                &mut operation,
-            )
-        })
-        .await
+    pub async fn write_ready<T>(&self, operation: impl FnMut(&Socket) -> Result<T>) -> Result<T> {
+        self.ready(&self.wakers.writer, Readiness::writable, operation)
+            .await
     }
 
+    async fn ready<T>(
+        &self,
+        cell: &WakerCell,
+        ready: fn(Readiness) -> bool,
+        mut operation: impl FnMut(&Socket) -> Result<T>,
+    ) -> Result<T> {
+        loop {
+            let attempt =
+                poll_fn(|context| self.poll_ready(context, cell, ready, &mut operation)).await;
+            match attempt {
+                Err(error) if error == EAGAIN => {}
+                result => return result,
+            }
+            let mut timer = Timer::new()?;
+            timer.sleep(Delta::from_millis(STARVED_MS)).await;
+        }
+    }
+
+    /// What `operation` answered; `EAGAIN` if the socket says that it is ready and `operation`
+    /// finds nothing to do all the same (memory is short, an accept was aborted): no wake-up
+    /// follows then.
     fn poll_ready<T>(
         &self,
         context: &Context<'_>,
@@ -134,14 +135,10 @@ impl Stream {
         cell.register(context.waker());
         // What came between the attempt and the registration woke nobody.
         if ready(self.socket.readiness()) {
-            match operation(&self.socket) {
-                // Ready and yet nothing to do (an aborted accept, memory short): look again
-                // later, behind the other tasks.
-                Err(error) if error == EAGAIN => context.waker().wake_by_ref(),
-                result => return Poll::Ready(result),
-            }
+            Poll::Ready(operation(&self.socket))
+        } else {
+            Poll::Pending
         }
-        Poll::Pending
     }
 
     /// Leaves the waker that room to send, or [`Self::wake_writer`], wakes.
@@ -172,22 +169,8 @@ impl Stream {
     pub async fn write_all(&self, bytes: &[u8]) -> Result {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let mut attempts = 0;
-            let attempt = self.write_ready(|socket| match socket.send(rest, false) {
-                // A socket that says it has room, twice, and takes nothing: memory is short.
-                Err(error) if error == EAGAIN && attempts > 1 => Ok(0),
-                other => {
-                    attempts += 1;
-                    other
-                }
-            });
-            match attempt.await? {
-                0 => {
-                    let mut timer = Timer::new()?;
-                    timer.sleep(Delta::from_millis(STARVED_MS)).await;
-                }
-                count => rest = rest.get(count..).unwrap_or(&[]),
-            }
+            let sent = self.write_ready(|socket| socket.send(rest, false)).await?;
+            rest = rest.get(sent..).unwrap_or(&[]);
         }
         Ok(())
     }
