@@ -14,10 +14,7 @@ use crate::{
     dst_core::session::Head,
     dst_core::wire::{self, check_request, Message as WireMessage, Negotiated, Request},
     exec::{timeout, yield_now, Ring, Timer, WakerCell},
-    net::{
-        sender::{Pause, STARVED_MS},
-        Budget, Incoming, Sender, SessionError,
-    },
+    net::{sender::Pause, stream::STARVED_MS, Budget, Incoming, Sender, SessionError},
     pr_info_ratelimited, pr_warn_ratelimited,
 };
 use core::{future::poll_fn, pin::pin, task::Poll};

@@ -12,6 +12,7 @@
 
 use super::{
     session::{frame, HEAD_BYTES},
+    stream::STARVED_MS,
     Budget, Stream,
 };
 use crate::{
@@ -80,9 +81,6 @@ pub enum Pause {
     /// The connection is broken.
     Broken,
 }
-
-/// How long the sender task waits for memory, in milliseconds.
-pub const STARVED_MS: i64 = 2;
 
 struct Queue<M> {
     messages: Ring<M>,

@@ -2,13 +2,13 @@
 
 //! A socket that tasks can await.
 
-use super::sender::STARVED_MS;
 use crate::{
     exec::{Timer, WakerCell},
     sys::{
         net_namespace::Net,
-        socket::{Notify, Readiness, Registration, Socket},
+        socket::Socket,
         socket_address::SocketAddress,
+        socket_wait::{Notify, Readiness, Registration},
     },
 };
 use core::{
@@ -17,6 +17,9 @@ use core::{
     task::{Context, Poll},
 };
 use kernel::{prelude::*, sync::Arc, time::Delta};
+
+/// How long a task waits for memory before it tries again, in milliseconds.
+pub const STARVED_MS: i64 = 2;
 
 /// The two wakers of a socket. Receiving and sending wait apart from each other.
 #[pin_data]

@@ -2,10 +2,9 @@
 
 //! Kernel stream sockets without a file, used without ever blocking.
 //!
-//! [`Socket`] wraps the calls, [`Registration`] is an entry of our own on the socket's wait queue,
-//! put there by the socket's `poll` operation as `select()` would do it.
+//! [`Socket`] wraps the calls; [`super::socket_wait`] tells when it is worth while to repeat one.
 //!
-//! C headers: `include/linux/net.h`, `include/linux/poll.h`, `include/net/sock.h`.
+//! C headers: `include/linux/net.h`, `include/net/sock.h`.
 
 use super::{
     kthread::{with_reclaim, Reclaim},
@@ -13,14 +12,8 @@ use super::{
     segments::Segments,
     socket_address::*,
 };
-use core::{
-    ffi::{c_int, c_void},
-    marker::PhantomPinned,
-    mem::MaybeUninit,
-    pin::Pin,
-    ptr::NonNull,
-};
-use kernel::{bindings, error::to_result, prelude::*, sync::Arc, types::Opaque};
+use core::{ffi::c_int, mem::MaybeUninit, ptr::NonNull};
+use kernel::{bindings, error::to_result, prelude::*};
 
 // The kernel's own bindings pass these structures by pointer in the same way; the lint minds an
 // empty lock class deep inside them.
@@ -33,43 +26,6 @@ extern "C" {
     fn dst_blk_iov_iter_discard(iter: *mut bindings::iov_iter, count: usize);
     fn dst_blk_socket_reuse_address(sock: *mut bindings::socket);
     fn dst_blk_socket_error(sock: *mut bindings::socket) -> c_int;
-    fn dst_blk_socket_poll(
-        sock: *mut bindings::socket,
-        table: *mut bindings::poll_table_struct,
-    ) -> bindings::__poll_t;
-    fn dst_blk_init_waitqueue_func_entry(
-        entry: *mut bindings::wait_queue_entry,
-        func: bindings::wait_queue_func_t,
-    );
-    fn dst_blk_poll_key(key: *mut c_void) -> u32;
-}
-
-/// Readiness of a socket, bits of `EPOLL*`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Readiness(u32);
-
-impl Readiness {
-    const IN: u32 = 0x1;
-    const OUT: u32 = 0x4;
-    const ERR: u32 = 0x8;
-    const HUP: u32 = 0x10;
-    const RDHUP: u32 = 0x2000;
-
-    /// Whether a receive or accept would not answer `EAGAIN`.
-    pub fn readable(self) -> bool {
-        self.0 & (Self::IN | Self::ERR | Self::HUP | Self::RDHUP) != 0
-    }
-
-    /// Whether the peer sends nothing more: it closed or reset the connection, or the network
-    /// gave it up.
-    pub fn peer_is_gone(self) -> bool {
-        self.0 & (Self::ERR | Self::HUP | Self::RDHUP) != 0
-    }
-
-    /// Whether a send would not answer `EAGAIN`, or a connect has ended.
-    pub fn writable(self) -> bool {
-        self.0 & (Self::OUT | Self::ERR | Self::HUP) != 0
-    }
 }
 
 /// Which half of a connection [`Socket::shutdown`] ends.
@@ -133,7 +89,8 @@ impl Socket {
     }
 
     /// Starts to connect to `address`. The connection stands, or has failed, when the socket is
-    /// [`Readiness::writable`]; [`Self::take_error`] tells which. May sleep.
+    /// [writable](super::socket_wait::Readiness::writable); [`Self::take_error`] tells which.
+    /// May sleep.
     pub fn connect(net: &Net, address: SocketAddress) -> Result<Self> {
         let socket = Self::new(net, &address)?.into_data();
         let mut raw = address.to_raw();
@@ -179,10 +136,9 @@ impl Socket {
         Ok(Self { sock, data: false }.into_data())
     }
 
-    /// The readiness now, without registering anywhere.
-    pub fn readiness(&self) -> Readiness {
-        // SAFETY: By the type invariant; a null table registers nowhere.
-        Readiness(unsafe { dst_blk_socket_poll(self.sock.as_ptr(), core::ptr::null_mut()) })
+    /// The `struct socket`, valid as long as `self`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::socket {
+        self.sock.as_ptr()
     }
 
     /// Takes the pending error, as `SO_ERROR` does.
@@ -362,134 +318,6 @@ impl Drop for Socket {
                 dst_blk_socket_teardown(self.sock.as_ptr());
             }
             bindings::sock_release(self.sock.as_ptr());
-        }
-    }
-}
-
-/// Who is told when the readiness of a socket changes.
-pub trait Notify: Send + Sync + 'static {
-    /// `readiness` is `None` when the notifier gave no reason. Called under the socket's wait
-    /// queue lock, in any context: must not sleep, free memory or drop a last reference.
-    fn notify(&self, readiness: Option<Readiness>);
-}
-
-/// An entry on the wait queue of a socket, for the life of the socket.
-///
-/// # Invariants
-///
-/// `entry` is on the queue `head` from the end of [`Registration::new`] until `drop`, and `head`
-/// belongs to a socket that `_socket` keeps.
-#[pin_data(PinnedDrop)]
-pub struct Registration<N: Notify> {
-    #[pin]
-    entry: Opaque<bindings::wait_queue_entry>,
-    head: core::cell::Cell<*mut bindings::wait_queue_head>,
-    target: Arc<N>,
-    socket: Arc<Socket>,
-    #[pin]
-    _pin: PhantomPinned,
-}
-
-// SAFETY: The entry is protected by the lock of the wait queue, `head` is written only before the
-// object is shared.
-unsafe impl<N: Notify> Send for Registration<N> {}
-// SAFETY: As above.
-unsafe impl<N: Notify> Sync for Registration<N> {}
-
-/// The poll table by which `poll` hands out the wait queue.
-#[repr(C)]
-struct Table<N: Notify> {
-    table: bindings::poll_table_struct,
-    registration: *const Registration<N>,
-}
-
-impl<N: Notify> Registration<N> {
-    /// Registers `target` with `socket`. May sleep.
-    ///
-    /// Errors: `EOPNOTSUPP` if the socket's `poll` names no wait queue.
-    pub fn new(socket: Arc<Socket>, target: Arc<N>) -> Result<Pin<KBox<Self>>> {
-        let this = KBox::pin_init(
-            pin_init!(Self {
-                entry <- Opaque::ffi_init(|entry| {
-                    // SAFETY: `entry` is memory for a wait queue entry.
-                    unsafe {
-                        dst_blk_init_waitqueue_func_entry(entry, Some(Self::wake_function))
-                    }
-                }),
-                head: core::cell::Cell::new(core::ptr::null_mut()),
-                target,
-                socket,
-                _pin: PhantomPinned,
-            }),
-            GFP_KERNEL,
-        )?;
-        let mut table = Table {
-            table: bindings::poll_table_struct {
-                _qproc: Some(Self::queue_function),
-                _key: !0,
-            },
-            registration: &*this,
-        };
-        // SAFETY: The socket is valid; `queue_function` finds the whole of `table` behind the
-        // pointer, which is derived from it.
-        unsafe {
-            dst_blk_socket_poll(
-                this.socket.sock.as_ptr(),
-                core::ptr::addr_of_mut!(table).cast(),
-            )
-        };
-        if this.head.get().is_null() {
-            return Err(EOPNOTSUPP);
-        }
-        Ok(this)
-    }
-
-    /// # Safety
-    ///
-    /// `table` must be the first field of a [`Table<N>`] whose registration is valid.
-    unsafe extern "C" fn queue_function(
-        _file: *mut bindings::file,
-        head: *mut bindings::wait_queue_head,
-        table: *mut bindings::poll_table_struct,
-    ) {
-        // SAFETY: By the requirement of this function.
-        let this = unsafe { &*(*table.cast::<Table<N>>()).registration };
-        // A socket with more than one queue is served by its first.
-        if this.head.get().is_null() {
-            this.head.set(head);
-            // SAFETY: The entry was initialised and stays in place, pinned, until it is removed
-            // in `drop`; `head` lives as long as the socket.
-            unsafe { bindings::add_wait_queue(head, this.entry.get()) };
-        }
-    }
-
-    /// # Safety
-    ///
-    /// Called by the wait queue with an entry that [`Registration::new`] queued.
-    unsafe extern "C" fn wake_function(
-        entry: *mut bindings::wait_queue_entry,
-        _mode: u32,
-        _flags: c_int,
-        key: *mut c_void,
-    ) -> c_int {
-        // SAFETY: `entry` is the field of a pinned registration, which is removed from the queue,
-        // under the lock that is held now, before it is freed.
-        let this =
-            unsafe { &*kernel::container_of!(Opaque::cast_from(entry.cast_const()), Self, entry) };
-        // SAFETY: `key` is what the waker passed: poll bits, not a pointer to follow.
-        let bits = unsafe { dst_blk_poll_key(key) };
-        this.target.notify((bits != 0).then_some(Readiness(bits)));
-        0
-    }
-}
-
-#[pinned_drop]
-impl<N: Notify> PinnedDrop for Registration<N> {
-    fn drop(self: Pin<&mut Self>) {
-        if !self.head.get().is_null() {
-            // SAFETY: By the type invariant the entry is on the queue; once this returns, no
-            // wake function runs on it and none will, as they run under the queue's lock.
-            unsafe { bindings::remove_wait_queue(self.head.get(), self.entry.get()) };
         }
     }
 }
