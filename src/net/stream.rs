@@ -6,7 +6,7 @@ use crate::{
     exec::{Timer, WakerCell},
     sys::{
         net_namespace::Net,
-        socket::Socket,
+        socket::{Shutdown, Socket},
         socket_address::SocketAddress,
         socket_wait::{Notify, Readiness, Registration},
     },
@@ -176,6 +176,22 @@ impl Stream {
             rest = rest.get(sent..).unwrap_or(&[]);
         }
         Ok(())
+    }
+
+    /// Sends nothing more, and waits until the peer has all that was sent or the connection is
+    /// gone. For a stream whose peer has ended its own direction: otherwise this waits for that
+    /// too. Dropping the stream before would take back what the peer has not yet received.
+    pub async fn finish(&self) {
+        self.socket.shutdown(Shutdown::Send);
+        poll_fn(|context| {
+            self.wakers.reader.register(context.waker());
+            if self.socket.is_closed() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// Resets the connection: everybody who waits gets an answer, and TCP refers to no page of a

@@ -105,6 +105,13 @@ void dst_blk_socket_reuse_address(struct socket *sock)
 	sock_set_reuseaddr(sock->sk);
 }
 
+/* Whether there is no connection (any more). */
+bool dst_blk_socket_is_closed(struct socket *sock);
+bool dst_blk_socket_is_closed(struct socket *sock)
+{
+	return inet_sk_state_load(sock->sk) == TCP_CLOSE;
+}
+
 /* The pending error of the socket, as SO_ERROR gives it. */
 int dst_blk_socket_error(struct socket *sock);
 int dst_blk_socket_error(struct socket *sock)

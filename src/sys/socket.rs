@@ -25,6 +25,7 @@ extern "C" {
     fn dst_blk_socket_abort(sock: *mut bindings::socket);
     fn dst_blk_iov_iter_discard(iter: *mut bindings::iov_iter, count: usize);
     fn dst_blk_socket_reuse_address(sock: *mut bindings::socket);
+    fn dst_blk_socket_is_closed(sock: *mut bindings::socket) -> bool;
     fn dst_blk_socket_error(sock: *mut bindings::socket) -> c_int;
 }
 
@@ -139,6 +140,14 @@ impl Socket {
     /// The `struct socket`, valid as long as `self`.
     pub(super) fn as_ptr(&self) -> *mut bindings::socket {
         self.sock.as_ptr()
+    }
+
+    /// Whether the connection is gone: both directions have ended and the peer has acknowledged
+    /// all that was sent, or it was reset, or the network gave it up. Waiters are woken when it
+    /// comes to that. Any context.
+    pub fn is_closed(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { dst_blk_socket_is_closed(self.sock.as_ptr()) }
     }
 
     /// Takes the pending error, as `SO_ERROR` does.
