@@ -74,7 +74,7 @@ impl<'a> Segments<'a> {
     /// `fill` must initialise as many elements from the start as it returns, each with a length
     /// above zero and for memory that stays allocated for `'a`, and the bytes must be their sum.
     #[inline]
-    pub(super) unsafe fn fill_with(
+    pub unsafe fn fill_with(
         fill: impl FnOnce(*mut bindings::bio_vec, usize) -> (usize, usize),
     ) -> Self {
         let mut segments = Self::empty();
