@@ -28,7 +28,7 @@ update: ## The same with the newest kernel and packages that the mirror has
 
 .PHONY: module dst build
 build: module dst ## Build the module and the program
-module: ## Build the module for the guests' kernel: build/RELEASE/dst_blk.ko
+module: ## Build the modules for the guests' kernel: build/RELEASE/*.ko
 	@scripts/setup --quiet $(KERNEL)
 	@scripts/build-module $(KERNEL)
 dst: ## Build the static program: build/dst
@@ -54,6 +54,11 @@ soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
 soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
 	@ROUNDS=$${ROUNDS:-100} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines power-cut
+
+.PHONY: bench bench-echo
+bench: bench-echo ## Run every benchmark
+bench-echo: ## Instructions per echo message: dst_echo against epoll in user space
+	@tests/bench/echo/run
 
 .PHONY: shell fmt lint
 shell: build ## A shell in a guest that has the module and the program
