@@ -5,8 +5,8 @@
 //! Invariants:
 //! - A client costs one buffer and one task, made when it is accepted. A client that does not
 //!   read stops its own task, which then receives nothing more, and nobody else's.
-//! - No task holds a handle of another one, so none is joined by a thread of the pool, which
-//!   could wait for itself.
+//! - A thread of the pool joins only tasks that have ended: waiting for another one, it could wait
+//!   for itself.
 //!
 //! Locking: the list of clients has a mutex, taken by the accepting task and by the stop.
 //!

@@ -24,8 +24,9 @@ impl WakerCell {
         })
     }
 
-    /// Leaves `waker` here, in place of an earlier one. Process context: an old waker is dropped.
-    pub fn register(&self, waker: &Waker) {
+    /// Leaves `waker` here, in place of an earlier one. True if it was here already, so that it has
+    /// been woken for whatever came since then. Process context: an old waker is dropped.
+    pub fn register(&self, waker: &Waker) -> bool {
         let mut place = self.waker.lock();
         let known = place.as_ref().is_some_and(|old| old.will_wake(waker));
         let old = if known {
@@ -37,6 +38,7 @@ impl WakerCell {
         // The last reference to a task may go with it: not under the lock.
         drop(place);
         drop(old);
+        known
     }
 
     /// Wakes the task that waits, if any. Any context. The waker stays, so that no reference is

@@ -5,8 +5,9 @@
 //!
 //! Invariants:
 //! - A socket's wait-queue entry is registered once, for the life of the socket. An operation is
-//!   tried first; if it would block, the waker is already registered, and the readiness is looked
-//!   at once more before the task goes to sleep, so an event between the two is not missed.
+//!   tried first; if it would block, the waker is registered, and the readiness is looked at once
+//!   more before the task goes to sleep, so an event between the two is not missed. Only a task
+//!   whose waker was there before its first look, which showed nothing to receive, does without.
 //! - Receiving and sending are independent of each other: one task receives, anybody sends.
 //! - What TCP was given by reference is not changed until the peer is known to have it or the
 //!   socket is gone; see [`sender`].

@@ -41,6 +41,15 @@ impl Notify for Wakers {
     }
 }
 
+/// What waiting for input and waiting for room differ in.
+struct Direction<'a> {
+    cell: &'a WakerCell,
+    /// Whether an attempt is worth while.
+    ready: fn(Readiness) -> bool,
+    /// Whether it certainly is not; true only if whatever changes that wakes `cell`.
+    quiet: fn(&Socket) -> bool,
+}
+
 /// A connected or connecting TCP socket, or a listening one inside [`super::Listener`].
 ///
 /// At most one task waits for reading and one for writing.
@@ -93,25 +102,39 @@ impl Stream {
     /// Runs `operation`, which answers `EAGAIN` while it has to wait for input, until it answers
     /// something else.
     pub async fn read_ready<T>(&self, operation: impl FnMut(&Socket) -> Result<T>) -> Result<T> {
-        self.ready(&self.wakers.reader, Readiness::readable, operation)
-            .await
+        self.ready(&self.reading(), operation).await
     }
 
     /// As [`Self::read_ready`], for room to send.
     pub async fn write_ready<T>(&self, operation: impl FnMut(&Socket) -> Result<T>) -> Result<T> {
-        self.ready(&self.wakers.writer, Readiness::writable, operation)
-            .await
+        self.ready(&self.writing(), operation).await
+    }
+
+    fn reading(&self) -> Direction<'_> {
+        Direction {
+            cell: &self.wakers.reader,
+            ready: Readiness::readable,
+            quiet: Socket::is_quiet,
+        }
+    }
+
+    fn writing(&self) -> Direction<'_> {
+        Direction {
+            cell: &self.wakers.writer,
+            ready: Readiness::writable,
+            // An attempt finds room more often than not.
+            quiet: |_| false,
+        }
     }
 
     async fn ready<T>(
         &self,
-        cell: &WakerCell,
-        ready: fn(Readiness) -> bool,
+        direction: &Direction<'_>,
         mut operation: impl FnMut(&Socket) -> Result<T>,
     ) -> Result<T> {
         loop {
             let attempt =
-                poll_fn(|context| self.poll_ready(context, cell, ready, &mut operation)).await;
+                poll_fn(|context| self.poll_ready(context, direction, &mut operation)).await;
             match attempt {
                 Err(error) if error == EAGAIN => {}
                 result => return result,
@@ -127,17 +150,23 @@ impl Stream {
     fn poll_ready<T>(
         &self,
         context: &Context<'_>,
-        cell: &WakerCell,
-        ready: fn(Readiness) -> bool,
+        direction: &Direction<'_>,
         operation: &mut impl FnMut(&Socket) -> Result<T>,
     ) -> Poll<Result<T>> {
-        match operation(&self.socket) {
-            Err(error) if error == EAGAIN => {}
-            result => return Poll::Ready(result),
+        let quiet = (direction.quiet)(&self.socket);
+        if !quiet {
+            match operation(&self.socket) {
+                Err(error) if error == EAGAIN => {}
+                result => return Poll::Ready(result),
+            }
         }
-        cell.register(context.waker());
+        let known = direction.cell.register(context.waker());
+        if quiet && known {
+            // The waker was there when it was quiet, so what came since has woken this task.
+            return Poll::Pending;
+        }
         // What came between the attempt and the registration woke nobody.
-        if ready(self.socket.readiness()) {
+        if (direction.ready)(self.socket.readiness()) {
             Poll::Ready(operation(&self.socket))
         } else {
             Poll::Pending

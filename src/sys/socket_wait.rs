@@ -23,6 +23,7 @@ extern "C" {
         sock: *mut bindings::socket,
         table: *mut bindings::poll_table_struct,
     ) -> bindings::__poll_t;
+    fn dst_blk_socket_is_quiet(sock: *mut bindings::socket) -> bool;
     fn dst_blk_init_waitqueue_func_entry(
         entry: *mut bindings::wait_queue_entry,
         func: bindings::wait_queue_func_t,
@@ -63,6 +64,13 @@ impl Socket {
     pub fn readiness(&self) -> Readiness {
         // SAFETY: The socket is valid while it is borrowed; a null table registers nowhere.
         Readiness(unsafe { dst_blk_socket_poll(self.as_ptr(), core::ptr::null_mut()) })
+    }
+
+    /// Whether it is certain that a receive would answer `EAGAIN`; costs a fraction of the attempt.
+    /// Whoever is registered is notified of what comes after this look. Any context.
+    pub fn is_quiet(&self) -> bool {
+        // SAFETY: The socket is valid while it is borrowed.
+        unsafe { dst_blk_socket_is_quiet(self.as_ptr()) }
     }
 }
 
