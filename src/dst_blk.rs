@@ -65,9 +65,6 @@ module! {
     },
 }
 
-/// The most threads in one pool.
-const MAX_WORKERS: u32 = 1024;
-
 /// The loaded module.
 struct Module {
     // Fields are dropped in this order.
@@ -80,9 +77,9 @@ impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let workers = match module_parameters::workers.value() {
             0 => sys::cpu::online(),
-            workers => workers.min(MAX_WORKERS),
+            workers => workers.min(exec::pool::MAX_WORKERS),
         };
-        let pools = Arc::new(Pools::new(workers as usize)?, GFP_KERNEL)?;
+        let pools = Arc::new(Pools::new(workers)?, GFP_KERNEL)?;
         let events = Events::new()?;
         let backend = Backend::new(module, pools.clone(), &events)?;
         let control = Control::start(backend.clone(), &events)?;

@@ -16,11 +16,13 @@
 pub mod dst_core {
     //! Of the pure decisions, those of the executor.
     pub mod task_state;
+    pub mod worker_state;
 }
 
 #[allow(unsafe_code)]
 pub mod sys {
     //! Of the kernel interfaces, threads and sockets.
+    pub mod completion;
     pub mod cpu;
     pub mod display;
     pub mod kthread;
@@ -49,7 +51,7 @@ pub mod net {
 #[path = "echo/server.rs"]
 pub mod server;
 
-use crate::{server::Server, sys::socket_address::SocketAddress};
+use crate::{exec::pool::MAX_WORKERS, server::Server, sys::socket_address::SocketAddress};
 use kernel::prelude::*;
 
 module! {
@@ -84,8 +86,6 @@ module! {
 
 /// The most clients at the same time.
 const MAX_CLIENTS: u32 = 1 << 16;
-/// The most threads.
-const MAX_WORKERS: u32 = 1024;
 
 /// The loaded module.
 struct Echo {
@@ -108,7 +108,7 @@ impl kernel::Module for Echo {
             workers => workers,
         };
         let address = address();
-        let server = Server::start(address, clients as usize, workers as usize)
+        let server = Server::start(address, clients as usize, workers)
             .inspect_err(|error| pr_err!("cannot serve on {address}: {}\n", reason(*error)))?;
         pr_info!("serving on {}\n", server.address());
         Ok(Self { _server: server })

@@ -17,19 +17,20 @@
 //! documentation says otherwise: none of them sleeps, locks or touches memory that it was not
 //! given.
 //!
-//! | module         | what it decides                                                        |
-//! |----------------|------------------------------------------------------------------------|
-//! | [`wire`]       | message header, hello, limits: what a peer may ask and answer           |
-//! | [`session`]    | how messages are cut into records on a byte stream                      |
-//! | [`label`]      | the metadata area of a node's device and the label in it                |
-//! | [`map`]        | which sectors of a storage lie on which node; stacking of block limits   |
-//! | [`names`]      | which names a storage and its disk may have                             |
-//! | [`access`]     | which addresses may read or write an export                             |
-//! | [`signature`]  | what a device already holds                                             |
-//! | [`task_state`] | states of an executor task and their transitions                        |
-//! | [`backoff`]    | how long to wait before the next attempt to connect                     |
-//! | [`units`]      | sectors and bytes, sizes in text                                        |
-//! | [`text`]       | short texts without allocation                                          |
+//! | module           | what it decides                                                        |
+//! |------------------|------------------------------------------------------------------------|
+//! | [`wire`]         | message header, hello, limits: what a peer may ask and answer          |
+//! | [`session`]      | how messages are cut into records on a byte stream                     |
+//! | [`label`]        | the metadata area of a node's device and the label in it               |
+//! | [`map`]          | which sectors of a storage lie on which node; stacking of block limits |
+//! | [`names`]        | which names a storage and its disk may have                            |
+//! | [`access`]       | which addresses may read or write an export                            |
+//! | [`signature`]    | what a device already holds                                            |
+//! | [`task_state`]   | states of an executor task and their transitions                       |
+//! | [`worker_state`] | what a worker of a pool is doing, and who may hand it what             |
+//! | [`backoff`]      | how long to wait before the next attempt to connect                    |
+//! | [`units`]        | sectors and bytes, sizes in text                                       |
+//! | [`text`]         | short texts without allocation                                         |
 
 // Outside a kernel build this file is a crate root; inside one it is a module of the driver,
 // where Kbuild has said `no_std` already and the attribute would be misplaced.
@@ -47,3 +48,4 @@ pub mod task_state;
 pub mod text;
 pub mod units;
 pub mod wire;
+pub mod worker_state;

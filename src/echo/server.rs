@@ -58,7 +58,7 @@ impl Server {
     ///
     /// Errors: `EADDRINUSE`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`; `ENOMEM`; `EINTR` when the caller
     /// was killed.
-    pub fn start(address: SocketAddress, clients: usize, workers: usize) -> Result<Self> {
+    pub fn start(address: SocketAddress, clients: usize, workers: u32) -> Result<Self> {
         let listener = Listener::bind(&Net::initial(), address, BACKLOG)?;
         let address = listener.local_address()?;
         let pool = Pool::new(c"dst_echo", workers, Reclaim::NoIo)?;

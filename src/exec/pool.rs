@@ -1,117 +1,177 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Worker pools: a run queue and the kernel threads that serve it.
+//!
+//! A pool always has a worker, from its creation to its end: one without any would take work and
+//! never do it, and nobody would be told. So the last one is never removed, whether there is work
+//! or not; whoever needs no worker drops the pool.
+//!
+//! Invariants:
+//! - Each thread of the crew has entered the run queue, and has a place there until it is joined.
+//! - At least [`Settings::least`] workers stay.
+//!
+//! Locking: `crew` is held while workers are hired, never while one is waited for that leaves or
+//! is joined. The run queue's lock nests inside it.
 
-use super::task::{JoinHandle, Task};
-use crate::sys::kthread::{cond_resched, with_reclaim, Reclaim, Thread};
-use core::future::Future;
-use kernel::{
-    list::{List, ListArc},
-    new_condvar, new_spinlock_irq,
-    prelude::*,
-    str::CString,
-    sync::{
-        atomic::{ordering, Atomic},
-        Arc, CondVar, SpinLockIrq,
+use super::{
+    run_queue::{Bell, Place},
+    task::{JoinHandle, Task},
+    worker::{self, Init, Terms},
+};
+use crate::{
+    dst_core::worker_state::Event,
+    sys::{
+        completion::{Wait, Waited},
+        cpu::CpuSet,
+        kthread::{Reclaim, Thread, NICE_MAX, NICE_MIN},
     },
 };
+use core::future::Future;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    str::CString,
+    sync::{atomic::ordering, Arc, Mutex},
+};
 
-struct Queue {
-    tasks: List<Task>,
-    stopping: bool,
+pub use super::run_queue::RunQueue;
+
+/// The most workers of one pool.
+pub const MAX_WORKERS: u32 = 1024;
+
+/// What a pool is made with.
+#[derive(Clone)]
+pub struct Settings {
+    /// Workers at the beginning; 1 to [`MAX_WORKERS`].
+    pub workers: u32,
+    /// As many stay at all times; at least 1.
+    pub least: u32,
+    /// What allocations on a worker may do.
+    pub reclaim: Reclaim,
+    /// Nice level of the workers, [`NICE_MIN`] to [`NICE_MAX`].
+    pub nice: i32,
+    /// Where the workers run; wherever kernel threads do if not given.
+    pub cpus: Option<Arc<CpuSet>>,
 }
 
-/// The run queue of a pool.
-#[pin_data]
-pub struct RunQueue {
-    #[pin]
-    queue: SpinLockIrq<Queue>,
-    #[pin]
-    ready: CondVar,
-    /// Tasks that have not ended.
-    pub(super) tasks: Atomic<u32>,
-    /// How often a task was run.
-    polls: Atomic<u64>,
-}
-
-impl RunQueue {
-    /// Appends a task that is in state queued and wakes one worker. Any context.
-    pub(super) fn push(&self, task: ListArc<Task>) {
-        self.queue.lock().tasks.push_back(task);
-        self.ready.notify_one();
-    }
-
-    /// The next task to run; waits for one. `None` when the pool stops and no task is left.
-    fn next(&self) -> Option<Arc<Task>> {
-        let mut queue = self.queue.lock();
-        loop {
-            if let Some(task) = queue.tasks.pop_front() {
-                return Some(task.into_arc());
-            }
-            if queue.stopping {
-                return None;
-            }
-            // Interruptible only for the load average and the hung-task watch: kernel threads
-            // get no signals.
-            let _ = self.ready.wait_interruptible(&mut queue);
+impl Settings {
+    /// `workers` threads with nothing special about them, of which the last one stays.
+    pub const fn new(workers: u32, reclaim: Reclaim) -> Self {
+        Self {
+            workers,
+            least: 1,
+            reclaim,
+            nice: 0,
+            cpus: None,
         }
     }
 
-    fn serve(&self) {
-        while let Some(task) = self.next() {
-            self.polls.fetch_add(1, ordering::Relaxed);
-            task.run();
-            cond_resched();
+    fn check(&self) -> Result {
+        let numbers = 1..=MAX_WORKERS;
+        if !numbers.contains(&self.least)
+            || !(self.least..=MAX_WORKERS).contains(&self.workers)
+            || !(NICE_MIN..=NICE_MAX).contains(&self.nice)
+        {
+            return Err(EINVAL);
         }
+        Ok(())
     }
 }
 
-/// A pool of workers. Dropping it waits until its queue is empty and joins the threads; the owner
-/// joins its tasks before that.
-pub struct Pool {
+struct Member {
+    number: u32,
+    thread: Thread,
+}
+
+/// The threads of a pool, and what the next one is made with.
+struct Crew {
+    members: KVec<Member>,
+    settings: Settings,
+}
+
+/// A pool of workers, each with a context of type `C`.
+///
+/// Dropping it waits until its queue is empty and what runs has ended, and joins the threads; the
+/// owner joins its tasks before that. It must not be dropped on a worker of its own.
+pub struct Pool<C: 'static = ()> {
     queue: Arc<RunQueue>,
-    threads: KVec<Thread>,
+    init: Arc<Init<C>>,
+    crew: Pin<KBox<Mutex<Crew>>>,
 }
 
 impl Pool {
-    /// Starts `workers` threads named `<name>/<n>`, whose allocations are limited by `reclaim`.
+    /// Starts a pool of `workers` threads that have no context and nothing special about them.
     ///
-    /// May sleep. Errors: `EINVAL` for no workers, since nothing would ever run; `ENOMEM`.
-    pub fn new(name: &CStr, workers: usize, reclaim: Reclaim) -> Result<Self> {
-        if workers == 0 {
-            return Err(EINVAL);
-        }
-        let queue = Arc::pin_init(
-            pin_init!(RunQueue {
-                queue <- new_spinlock_irq!(
-                    Queue { tasks: List::new(), stopping: false },
-                    "dst_run_queue"
-                ),
-                ready <- new_condvar!("dst_run_queue_ready"),
-                tasks: Atomic::new(0),
-                polls: Atomic::new(0),
-            }),
-            GFP_KERNEL,
-        )?;
-        // From here on a failure stops the threads made so far, through `drop`.
-        let mut pool = Self {
-            queue,
-            threads: KVec::new(),
+    /// May sleep. Errors: as [`Self::with_settings`].
+    pub fn new(name: &CStr, workers: u32, reclaim: Reclaim) -> Result<Self> {
+        Self::with_settings(name, Settings::new(workers, reclaim))
+    }
+
+    /// Starts a pool whose workers have no context; see [`Pool::with_context`].
+    ///
+    /// May sleep. Errors: `EINVAL` for settings that cannot be, such as no workers; `ENOMEM`;
+    /// `EINTR` when the caller was killed.
+    pub fn with_settings(name: &CStr, settings: Settings) -> Result<Self> {
+        Self::with_context(name, settings, |_| Ok(()))
+    }
+}
+
+impl<C: 'static> Pool<C> {
+    /// Starts workers in threads named `<name>/<number>`, numbered from 0. Each makes its context
+    /// with `init`, which is given the number, and drops it when it leaves; neither may use the
+    /// pool or wait for long.
+    ///
+    /// May sleep. Errors: as [`Pool::with_settings`]; that of an `init` that fails, and then no
+    /// worker is left.
+    pub fn with_context(
+        name: &CStr,
+        settings: Settings,
+        init: impl Fn(u32) -> Result<C> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        settings.check()?;
+        let workers = settings.workers;
+        let crew = Crew {
+            members: KVec::new(),
+            settings,
         };
-        for number in 0..workers {
-            let thread_name = CString::try_from_fmt(fmt!("{}/{number}", name))?;
-            let queue = pool.queue.clone();
-            let thread = Thread::spawn(&thread_name, move || {
-                with_reclaim(reclaim, || queue.serve());
-            })?;
-            pool.threads.push(thread, GFP_KERNEL)?;
+        // From here on a failure stops the threads made so far, through `drop`.
+        let pool = Self {
+            queue: RunQueue::new(CString::try_from_fmt(fmt!("{}", name))?)?,
+            init: Arc::new(init, GFP_KERNEL)?,
+            crew: KBox::pin_init(new_mutex!(crew, "dst_pool_crew"), GFP_KERNEL)?,
+        };
+        let mut crew = pool.crew.lock();
+        for _ in 0..workers {
+            pool.hire(&mut crew)?;
         }
+        drop(crew);
         Ok(pool)
     }
 
-    /// The number of threads.
+    pub(super) fn queue(&self) -> &RunQueue {
+        &self.queue
+    }
+
+    /// The number of workers, without those that are leaving.
     pub fn workers(&self) -> usize {
-        self.threads.len()
+        self.queue.queue.lock().staying() as usize
+    }
+
+    /// The numbers of the workers that are there, in no order. May sleep. Errors: `ENOMEM`.
+    pub fn numbers(&self) -> Result<KVec<u32>> {
+        let mut numbers = KVec::new();
+        let crew = self.crew.lock();
+        for member in &crew.members {
+            numbers.push(member.number, GFP_KERNEL)?;
+        }
+        drop(crew);
+        let queue = self.queue.queue.lock();
+        let is_there = |number: u32| {
+            let place = queue.find(number).and_then(|at| queue.places.get(at));
+            place.is_some_and(|place| place.seat.is_there())
+        };
+        numbers.retain(|number| is_there(*number));
+        Ok(numbers)
     }
 
     /// The number of tasks that have not ended.
@@ -121,7 +181,7 @@ impl Pool {
 
     /// How often a task was run.
     pub fn polls(&self) -> u64 {
-        self.queue.polls.load(ordering::Relaxed)
+        self.queue.polls()
     }
 
     /// Runs `future` as a task of this pool. `name` is for the log. May sleep. Errors: `ENOMEM`.
@@ -132,13 +192,209 @@ impl Pool {
     ) -> Result<JoinHandle> {
         Task::spawn(self.queue.clone(), name, future)
     }
+
+    /// Makes one more worker, with the lowest number that is free, and returns the number.
+    fn hire(&self, crew: &mut Crew) -> Result<u32> {
+        let used = |number: &u32| crew.members.iter().any(|member| member.number == *number);
+        let number = (0..MAX_WORKERS)
+            .find(|number| !used(number))
+            .ok_or(ENOSPC)?;
+        crew.members.reserve(1, GFP_KERNEL)?;
+        self.queue.make_room()?;
+        let terms = Terms {
+            queue: self.queue.clone(),
+            init: self.init.clone(),
+            reclaim: crew.settings.reclaim,
+            nice: crew.settings.nice,
+            cpus: crew.settings.cpus.clone(),
+        };
+        let thread = terms.hire(number)?;
+        crew.members.push(Member { number, thread }, GFP_KERNEL)?;
+        Ok(number)
+    }
+
+    /// Adds a worker, whatever the others do, and returns its number.
+    ///
+    /// May sleep. Errors: that of `init`, `ENOMEM`, `ENOSPC` when there are [`MAX_WORKERS`],
+    /// `EINTR` when the caller was killed; then the pool is as before.
+    pub fn add(&self) -> Result<u32> {
+        self.join_gone();
+        let mut crew = self.crew.lock();
+        self.hire(&mut crew)
+    }
+
+    /// Removes the worker with this number. If it is busy, it ends its present poll or action
+    /// first; other workers do what is queued. If `interruptible`, a signal ends the waiting, and
+    /// the worker stays.
+    ///
+    /// May sleep. Errors: `EBUSY` when no more than [`Settings::least`] workers would stay; `EINTR`;
+    /// `ESRCH` when there is no such worker; `EALREADY` when somebody else is removing it;
+    /// `EDEADLK` on a worker of this pool, which could wait for itself.
+    pub fn remove(&self, number: u32, interruptible: bool) -> Result {
+        if worker::is_of(&self.queue) {
+            return Err(EDEADLK);
+        }
+        let least = self.crew.lock().settings.least;
+        let mut queue = self.queue.queue.lock();
+        let at = queue.find(number).ok_or(ESRCH)?;
+        let seat = queue.places.get(at).ok_or(ESRCH)?.seat;
+        if !seat.is_there() {
+            return Err(ESRCH);
+        }
+        if seat.leave {
+            return Err(EALREADY);
+        }
+        if queue.staying() <= least {
+            return Err(EBUSY);
+        }
+        let bell = queue.places.get(at).ok_or(ESRCH)?.bell.clone();
+        queue.bring(Event::Leave, at);
+        drop(queue);
+        let result = self.await_departure(&bell, interruptible);
+        self.join_gone();
+        result
+    }
+
+    /// Waits until a worker that was told to leave has gone. On a signal it is told to stay,
+    /// unless it is on its way out.
+    fn await_departure(&self, bell: &Arc<Bell>, interruptible: bool) -> Result {
+        let wait = Wait {
+            limit: None,
+            interruptible,
+        };
+        if bell.departed.wait(wait) == Waited::Done {
+            return Ok(());
+        }
+        let mut queue = self.queue.queue.lock();
+        let same = |place: &Place| Arc::ptr_eq(&place.bell, bell);
+        if let Some(at) = queue.places.iter().position(same) {
+            if queue
+                .places
+                .get(at)
+                .is_some_and(|place| place.seat.is_there())
+            {
+                queue.bring(Event::Stay, at);
+                return Err(EINTR);
+            }
+        }
+        drop(queue);
+        // It only has its context to drop.
+        bell.departed.wait(Wait::FOREVER).ok()
+    }
+
+    /// Makes the number of workers `count`. Those that are idle leave first. If `interruptible`, a
+    /// signal ends the waiting for those that leave; those that are busy then, stay. A later call
+    /// overrides an earlier one that still waits.
+    ///
+    /// May sleep. Errors: `EBUSY` for less than [`Settings::least`], `EINVAL` for more than
+    /// [`MAX_WORKERS`], `EINTR`, `EDEADLK` on a worker of this pool; as [`Self::add`], with those
+    /// workers that could be made.
+    pub fn resize(&self, count: u32, interruptible: bool) -> Result {
+        if worker::is_of(&self.queue) {
+            return Err(EDEADLK);
+        }
+        self.join_gone();
+        let mut crew = self.crew.lock();
+        if count < crew.settings.least {
+            return Err(EBUSY);
+        }
+        if count > MAX_WORKERS {
+            return Err(EINVAL);
+        }
+        let mut queue = self.queue.queue.lock();
+        let have = queue.staying();
+        if count >= have {
+            let kept = queue.surplus.min(count - have);
+            queue.surplus -= kept;
+            drop(queue);
+            self.queue.left.notify_all();
+            for _ in 0..count - have - kept {
+                self.hire(&mut crew)?;
+            }
+            return Ok(());
+        }
+        queue.surplus += have - count;
+        for _ in 0..have - count {
+            queue.wake_one();
+        }
+        drop(queue);
+        drop(crew);
+        let result = self.await_surplus(interruptible);
+        self.join_gone();
+        result
+    }
+
+    /// Waits until as many workers have gone as were to. On a signal the others stay.
+    fn await_surplus(&self, interruptible: bool) -> Result {
+        let mut queue = self.queue.queue.lock();
+        while queue.is_shrinking() {
+            if !interruptible {
+                self.queue.left.wait(&mut queue);
+            } else if self.queue.left.wait_interruptible(&mut queue) && queue.is_shrinking() {
+                queue.surplus = 0;
+                self.queue.left.notify_all();
+                return Err(EINTR);
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the threads of workers that have gone. May sleep.
+    fn join_gone(&self) {
+        loop {
+            let mut crew = self.crew.lock();
+            let gone = self.queue.take_gone();
+            let Some(gone) = gone else {
+                return;
+            };
+            let is_it = |member: &Member| member.number == gone.number;
+            let at = crew.members.iter().position(is_it);
+            let member = at.and_then(|at| crew.members.remove(at).ok());
+            drop(crew);
+            // Joined here, with no lock held.
+            drop(member);
+        }
+    }
+
+    /// Sets the nice level of all workers, those to come included. May sleep. Errors: `ERANGE`.
+    pub fn set_nice(&self, nice: i32) -> Result {
+        if !(NICE_MIN..=NICE_MAX).contains(&nice) {
+            return Err(ERANGE);
+        }
+        let mut crew = self.crew.lock();
+        crew.settings.nice = nice;
+        for member in &crew.members {
+            member.thread.set_nice(nice);
+        }
+        Ok(())
+    }
+
+    /// Sets the CPUs of all workers, those to come included; wherever kernel threads run if not
+    /// given. May sleep. Errors: `EINVAL` when none of them can be used; `ENOMEM`. Then nothing
+    /// has changed.
+    pub fn set_cpus(&self, cpus: Option<Arc<CpuSet>>) -> Result {
+        let usual = CpuSet::of_kernel_threads()?;
+        let mut crew = self.crew.lock();
+        let apply = |cpus: &Option<Arc<CpuSet>>| {
+            let set = cpus.as_deref().unwrap_or(&usual);
+            let mut members = crew.members.iter();
+            members.try_for_each(|member| member.thread.set_cpus(set))
+        };
+        if let Err(error) = apply(&cpus) {
+            // The old ones could be used before; a CPU that went since is the kernel's business.
+            let _ = apply(&crew.settings.cpus);
+            return Err(error);
+        }
+        crew.settings.cpus = cpus;
+        Ok(())
+    }
 }
 
-impl Drop for Pool {
+impl<C: 'static> Drop for Pool<C> {
     fn drop(&mut self) {
-        self.queue.queue.lock().stopping = true;
-        self.queue.ready.notify_all();
+        self.queue.stop();
         // Dropping the threads joins them.
-        self.threads.clear();
+        let members = core::mem::replace(&mut self.crew.lock().members, KVec::new());
+        drop(members);
     }
 }

@@ -21,14 +21,14 @@ pub struct Pools {
     /// Tasks that are in no bio's way: they watch, and may wait for tasks of the other pools.
     pub control: Pool,
     /// Threads in [`Self::net`], and in the pool of each export.
-    pub workers: usize,
+    pub workers: u32,
 }
 
 impl Pools {
     /// Starts the threads: `workers` for sockets, one for control.
     ///
     /// May sleep. Errors: `EINVAL` for no workers; `ENOMEM`; `EINTR` when the caller was killed.
-    pub fn new(workers: usize) -> Result<Self> {
+    pub fn new(workers: u32) -> Result<Self> {
         Ok(Self {
             net: Pool::new(c"dst_net", workers, Reclaim::NoIo)?,
             control: Pool::new(c"dst_ctl", 1, Reclaim::NoIo)?,
@@ -42,7 +42,7 @@ impl Pools {
     /// not come back to storage.
     ///
     /// May sleep. Errors as [`Self::new`].
-    pub fn devices(what: &str, owner: &dyn kernel::fmt::Display, workers: usize) -> Result<Pool> {
+    pub fn devices(what: &str, owner: &dyn kernel::fmt::Display, workers: u32) -> Result<Pool> {
         let name = CString::try_from_fmt(fmt!("dst_{}-{}", what, owner))?;
         Pool::new(&name, workers, Reclaim::NoIo)
     }

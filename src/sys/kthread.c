@@ -2,6 +2,7 @@
 /* Kernel threads: the macros and inline functions that src/sys/kthread.rs needs. */
 
 #include <linux/kthread.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 
 struct task_struct *dst_blk_kthread_create(int (*run)(void *), void *data,
@@ -10,6 +11,16 @@ struct task_struct *dst_blk_kthread_create(int (*run)(void *), void *data,
 					   const char *name)
 {
 	return kthread_create(run, data, "%s", name);
+}
+
+/* What the current thread was given, if it is one that executes "run" and no interrupt does so on top of it. */
+void *dst_blk_kthread_own_data(int (*run)(void *));
+void *dst_blk_kthread_own_data(int (*run)(void *))
+{
+	if (!in_task() || !(current->flags & PF_KTHREAD) ||
+	    kthread_func(current) != (void *)run)
+		return NULL;
+	return kthread_data(current);
 }
 
 void dst_blk_cond_resched(void);

@@ -6,10 +6,14 @@
 //! module can outlive the module's text. Telling the closure to return is the caller's business:
 //! the run queue that it serves has a flag for that.
 //!
-//! C headers: `include/linux/kthread.h`, `include/linux/sched/mm.h`.
+//! A thread can have one value of its own ([`Slot::hold`]), which whatever runs on it reaches by
+//! [`own`] without being handed it.
+//!
+//! C headers: `include/linux/kthread.h`, `include/linux/sched.h`, `include/linux/sched/mm.h`.
 
-use core::{ffi::c_int, ffi::c_void, ptr::NonNull};
-use kernel::{bindings, error::from_err_ptr, prelude::*};
+use super::cpu::CpuSet;
+use core::{any::Any, cell::Cell, ffi::c_int, ffi::c_void, ptr::NonNull};
+use kernel::{bindings, error::from_err_ptr, error::to_result, prelude::*};
 
 // The kernel's own bindings pass these structures by pointer in the same way; the lint minds an
 // empty lock class deep inside them.
@@ -20,12 +24,45 @@ extern "C" {
         data: *mut c_void,
         name: *const kernel::ffi::c_char,
     ) -> *mut bindings::task_struct;
+    fn dst_blk_kthread_own_data(run: unsafe extern "C" fn(*mut c_void) -> c_int) -> *mut c_void;
     fn dst_blk_cond_resched();
     fn dst_blk_kthread_wait_stop();
     fn dst_blk_memalloc_noreclaim_save() -> u32;
     fn dst_blk_memalloc_noreclaim_restore(flags: u32);
     fn dst_blk_memalloc_noio_save() -> u32;
     fn dst_blk_memalloc_noio_restore(flags: u32);
+}
+
+/// The lowest nice level: the largest share of a CPU.
+pub const NICE_MIN: i32 = -20;
+/// The highest nice level.
+pub const NICE_MAX: i32 = 19;
+
+/// Where a thread finds its own value.
+///
+/// # Invariants
+///
+/// Only the thread that it was made for reaches it. A pointer in it is that of a value borrowed
+/// by a [`Slot::hold`] that has not returned.
+pub struct Slot {
+    held: Cell<Option<NonNull<dyn Any>>>,
+}
+
+impl Slot {
+    /// Runs `f`, during which [`own`] finds `value` on this thread.
+    pub fn hold<R>(&self, value: &dyn Any, f: impl FnOnce() -> R) -> R {
+        // INVARIANT: The borrow lasts until `f` has returned, and the pointer is gone then.
+        let before = self.held.replace(Some(NonNull::from(value)));
+        let result = f();
+        self.held.set(before);
+        result
+    }
+}
+
+/// What a thread is given: its work, and the place for its own value.
+struct Body {
+    work: KBox<dyn FnMut(&Slot) + Send>,
+    slot: Slot,
 }
 
 /// A running kernel thread; dropping the handle waits until the thread's closure has returned.
@@ -37,32 +74,26 @@ extern "C" {
 /// the pointer that the thread was given; the thread owns it if its function was called.
 pub struct Thread {
     task: NonNull<bindings::task_struct>,
-    body: *mut c_void,
-    discard: unsafe fn(*mut c_void),
+    body: NonNull<Body>,
 }
 
-// SAFETY: A task may be stopped from any thread.
+// SAFETY: A task may be stopped from any thread, and its body is `Send`.
 unsafe impl Send for Thread {}
-// SAFETY: No method takes `&self` but [`Thread::set_nice`], which the scheduler serialises.
+// SAFETY: The methods that take `&self` change scheduling properties, which the scheduler
+// serialises.
 unsafe impl Sync for Thread {}
 
-/// Drops a body that no thread runs.
-///
 /// # Safety
 ///
-/// As for [`run`].
-unsafe fn discard<F>(data: *mut c_void) {
-    // SAFETY: By the requirement of this function.
-    drop(unsafe { KBox::<F>::from_raw(data.cast()) });
-}
-
-/// # Safety
-///
-/// `data` must come from `KBox::into_raw` of a `KBox<F>`, whose ownership passes to this call.
-unsafe extern "C" fn run<F: FnOnce()>(data: *mut c_void) -> c_int {
-    // SAFETY: By the requirement of this function.
-    let body = unsafe { KBox::<F>::from_raw(data.cast()) };
-    KBox::into_inner(body)();
+/// `data` must come from `KBox::into_raw` of a `KBox<Body>`, whose ownership passes to this call.
+unsafe extern "C" fn run(data: *mut c_void) -> c_int {
+    let body: *mut Body = data.cast();
+    // SAFETY: By the requirement of this function the body is there, and nothing else uses the
+    // work; the slot is used by this thread alone, by shared references.
+    unsafe { ((*body).work)(&(*body).slot) };
+    // SAFETY: By the requirement of this function. The work has returned, so nothing on this
+    // thread asks for its slot any more.
+    drop(unsafe { KBox::from_raw(body) });
     // A thread that returned could be freed before `kthread_stop` reaches it, so it stays until
     // it is asked to end.
     // SAFETY: A kernel thread calls this on itself.
@@ -70,38 +101,90 @@ unsafe extern "C" fn run<F: FnOnce()>(data: *mut c_void) -> c_int {
     0
 }
 
+/// Calls `f` with the value that the current thread holds ([`Slot::hold`]); `None` if it holds
+/// none, if it is no [`Thread`], or in an interrupt. Any context.
+pub fn own<R>(f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
+    // SAFETY: No requirements; the function compares the pointer only.
+    let body: *mut Body = unsafe { dst_blk_kthread_own_data(run) }.cast();
+    if body.is_null() {
+        return None;
+    }
+    // SAFETY: The current thread executes `run`, and not what follows the work there, since that
+    // calls nothing of ours: the body is there. By the invariant of `Slot` the slot is this
+    // thread's.
+    let held = unsafe { (*body).slot.held.get() }?;
+    // SAFETY: By the invariant of `Slot` the value is borrowed by a call further up this thread's
+    // stack, which cannot return before `f` has.
+    Some(f(unsafe { held.as_ref() }))
+}
+
 impl Thread {
-    /// Starts a thread called `name` (15 bytes of it are seen in `ps`) that runs `body` once.
+    /// Starts a thread called `name` (15 bytes of it are seen in `ps`) with a nice level
+    /// ([`Self::set_nice`]) that runs `body` once.
     ///
     /// May sleep. Errors: `ENOMEM`, `EINTR` when the caller was killed meanwhile.
-    pub fn spawn<F: FnOnce() + Send + 'static>(name: &CStr, body: F) -> Result<Self> {
-        let data: *mut c_void = KBox::into_raw(KBox::new(body, GFP_KERNEL)?).cast();
-        // SAFETY: `run` takes the ownership of `data` as it asks for, when the thread starts.
-        let task = unsafe { dst_blk_kthread_create(run::<F>, data, name.as_char_ptr()) };
-        let task = from_err_ptr(task).inspect_err(|_| {
-            // SAFETY: The thread was not made, so the box is still ours.
-            unsafe { discard::<F>(data) };
-        })?;
+    pub fn spawn<F: FnOnce(&Slot) + Send + 'static>(
+        name: &CStr,
+        nice: i32,
+        body: F,
+    ) -> Result<Self> {
+        let mut once = Some(body);
+        let work = move |slot: &Slot| {
+            if let Some(body) = once.take() {
+                body(slot);
+            }
+        };
+        let body = Body {
+            work: KBox::new(work, GFP_KERNEL)?,
+            slot: Slot {
+                held: Cell::new(None),
+            },
+        };
+        let body = NonNull::from(KBox::leak(KBox::new(body, GFP_KERNEL)?));
+        // SAFETY: `run` takes the ownership of the body as it asks for, when the thread starts.
+        let task = unsafe { dst_blk_kthread_create(run, body.as_ptr().cast(), name.as_char_ptr()) };
+        let task = from_err_ptr(task)
+            .and_then(|task| NonNull::new(task).ok_or(ENOMEM))
+            .inspect_err(|_| {
+                // SAFETY: The thread was not made, so the body is still ours.
+                drop(unsafe { KBox::from_raw(body.as_ptr()) });
+            })?;
+        // INVARIANT: Made above, woken below.
+        let thread = Self { task, body };
+        thread.set_nice(nice);
         // SAFETY: The thread was made above and was not started yet.
-        unsafe { bindings::wake_up_process(task) };
-        Ok(Self {
-            // INVARIANT: Made and woken above.
-            task: NonNull::new(task).ok_or(ENOMEM)?,
-            body: data,
-            discard: discard::<F>,
-        })
+        unsafe { bindings::wake_up_process(thread.task.as_ptr()) };
+        Ok(thread)
     }
 
-    /// Sets the nice level, -20 to 19. May sleep.
+    /// Sets the nice level, [`NICE_MIN`] to [`NICE_MAX`]. May sleep.
     pub fn set_nice(&self, nice: i32) {
         // SAFETY: By the type invariant the task is allocated.
         unsafe {
             bindings::set_user_nice(
                 self.task.as_ptr(),
-                nice.clamp(-20, 19) as kernel::ffi::c_long,
+                nice.clamp(NICE_MIN, NICE_MAX) as kernel::ffi::c_long,
             )
         };
     }
+
+    /// Lets the thread run on these CPUs only. The body must have begun: a kernel thread sets its
+    /// CPUs itself when it starts. May sleep. Errors: `EINVAL` when none of them can be used; then
+    /// nothing has changed.
+    pub fn set_cpus(&self, cpus: &CpuSet) -> Result {
+        // SAFETY: By the type invariant the task is allocated; the mask is only read.
+        to_result(unsafe {
+            bindings::set_cpus_allowed_ptr(self.task.as_ptr(), cpus.mask().as_raw())
+        })
+    }
+}
+
+/// Lets the current thread run on these CPUs only. May sleep. Errors: as [`Thread::set_cpus`].
+pub fn set_own_cpus(cpus: &CpuSet) -> Result {
+    // SAFETY: The current task is allocated while it runs this; the mask is only read.
+    to_result(unsafe {
+        bindings::set_cpus_allowed_ptr(bindings::get_current(), cpus.mask().as_raw())
+    })
 }
 
 impl Drop for Thread {
@@ -111,7 +194,7 @@ impl Drop for Thread {
         if result == -(bindings::EINTR as c_int) {
             // SAFETY: Stopped before its first instruction, the thread never called `run`, so by
             // the type invariant the body is still ours.
-            unsafe { (self.discard)(self.body) };
+            drop(unsafe { KBox::from_raw(self.body.as_ptr()) });
         }
     }
 }

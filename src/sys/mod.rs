@@ -12,6 +12,7 @@ pub mod bio;
 pub mod bio_set;
 pub mod checksum;
 pub mod clock;
+pub mod completion;
 pub mod cpu;
 pub mod device_bio;
 pub mod disk;
