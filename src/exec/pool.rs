@@ -179,6 +179,11 @@ impl<C: 'static> Pool<C> {
         self.queue.tasks.load(ordering::Relaxed)
     }
 
+    /// The number of callers that wait for a worker.
+    pub fn callers(&self) -> usize {
+        self.queue.queue.lock().tickets.iter().count()
+    }
+
     /// How often a task was run.
     pub fn polls(&self) -> u64 {
         self.queue.polls()

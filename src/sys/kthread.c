@@ -4,6 +4,8 @@
 #include <linux/kthread.h>
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/signal.h>
 
 struct task_struct *dst_blk_kthread_create(int (*run)(void *), void *data,
 					   const char *name);
@@ -21,6 +23,24 @@ void *dst_blk_kthread_own_data(int (*run)(void *))
 	    kthread_func(current) != (void *)run)
 		return NULL;
 	return kthread_data(current);
+}
+
+void dst_blk_kthread_allow_interrupt(void);
+void dst_blk_kthread_allow_interrupt(void)
+{
+	allow_signal(SIGINT);
+}
+
+void dst_blk_kthread_interrupt(struct task_struct *task);
+void dst_blk_kthread_interrupt(struct task_struct *task)
+{
+	send_sig(SIGINT, task, 1);
+}
+
+u64 dst_blk_kthread_run_time(struct task_struct *task);
+u64 dst_blk_kthread_run_time(struct task_struct *task)
+{
+	return READ_ONCE(task->se.sum_exec_runtime);
 }
 
 void dst_blk_cond_resched(void);

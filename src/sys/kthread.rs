@@ -25,6 +25,9 @@ extern "C" {
         name: *const kernel::ffi::c_char,
     ) -> *mut bindings::task_struct;
     fn dst_blk_kthread_own_data(run: unsafe extern "C" fn(*mut c_void) -> c_int) -> *mut c_void;
+    fn dst_blk_kthread_allow_interrupt();
+    fn dst_blk_kthread_interrupt(task: *mut bindings::task_struct);
+    fn dst_blk_kthread_run_time(task: *mut bindings::task_struct) -> u64;
     fn dst_blk_cond_resched();
     fn dst_blk_kthread_wait_stop();
     fn dst_blk_memalloc_noreclaim_save() -> u32;
@@ -177,6 +180,26 @@ impl Thread {
             bindings::set_cpus_allowed_ptr(self.task.as_ptr(), cpus.mask().as_raw())
         })
     }
+
+    /// Sends a signal, which ends interruptible waiting of a thread that has called
+    /// [`allow_interrupt`].
+    pub fn interrupt(&self) {
+        // SAFETY: By the type invariant the task is allocated.
+        unsafe { dst_blk_kthread_interrupt(self.task.as_ptr()) };
+    }
+
+    /// Nanoseconds for which the thread has had a CPU, as of its last tick or switch.
+    pub fn run_time(&self) -> u64 {
+        // SAFETY: By the type invariant the task is allocated.
+        unsafe { dst_blk_kthread_run_time(self.task.as_ptr()) }
+    }
+}
+
+/// Lets [`Thread::interrupt`] reach the current thread, a kernel thread; without it such a thread
+/// gets no signal.
+pub fn allow_interrupt() {
+    // SAFETY: Changes the signal handling of the current thread only, which shares it with none.
+    unsafe { dst_blk_kthread_allow_interrupt() };
 }
 
 /// Lets the current thread run on these CPUs only. May sleep. Errors: as [`Thread::set_cpus`].
