@@ -19,7 +19,7 @@ use crate::{
     },
     storage::{
         self,
-        config::{NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo},
+        config::{NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, WorkersChange},
     },
     sys::refusal::Refusal,
 };
@@ -100,6 +100,10 @@ impl control::Backend for Backend {
 
     fn storage_start(&self, name: &str, force: bool, timeout: Option<u32>) -> Outcome {
         self.storages.storage_start(name, force, timeout)
+    }
+
+    fn storage_set(&self, name: &str, change: &WorkersChange) -> Outcome {
+        self.storages.storage_set(name, change)
     }
 
     fn storage_info(&self, name: &str) -> Outcome<StorageInfo> {

@@ -17,6 +17,9 @@ pub fn option_of(form: Form, operation: &str, attribute: &str) -> Option<String>
         ("storage", "disk") => ("-f", "--device"),
         ("storage", "flags") => ("--raw", "--raw"),
         ("storage", "timeout") => ("", "--timeout"),
+        ("storage", "workers") => ("", "--workers"),
+        ("storage", "worker-nice") => ("", "--worker-nice"),
+        ("storage", "worker-cpus") => ("", "--worker-cpus"),
         (_, "del-flags" | "start-flags") => ("--force", "--force"),
         ("node", "path") => ("-d", "NODE"),
         ("export", "path") => ("-d", "DEVICE"),
@@ -55,7 +58,9 @@ pub fn hint(form: Form, request: &Request, error: &Error) -> Option<String> {
         "storage-add" => storage_add(form, errno, attribute),
         "storage-del" => storage_del(form, request, errno),
         "storage-start" => storage_start(errno, error),
-        "storage-get" if errno == ENOENT => Some("\"dst status\" lists the storages".into()),
+        "storage-get" | "storage-set" if errno == ENOENT => {
+            Some("\"dst status\" lists the storages".into())
+        }
         "node-add" | "node-del" => node(request, errno, attribute, error),
         "export-add" => export_add(errno, attribute),
         "export-del" | "export-set" | "export-get" => export_other(request, errno),

@@ -97,6 +97,12 @@ fn number(a: &Attr<'_>) -> Read<u64> {
     a.number()
 }
 
+fn signed(a: &Attr<'_>) -> Read<i64> {
+    let bytes = a.value.try_into();
+    let bytes = bytes.map_err(|_| Malformed("a signed number that has not four bytes"))?;
+    Ok(i32::from_ne_bytes(bytes).into())
+}
+
 fn hex(a: &Attr<'_>) -> Read<String> {
     Ok(a.value.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -237,6 +243,12 @@ record! {
         discard_bytes: u64 = DISCARD_BYTES by number;
         /// Bios that ended in an error.
         errors: u64 = ERRORS by number;
+        /// Threads that issue I/O.
+        workers: Option<u64> = WORKERS by number;
+        /// Nice level of these threads.
+        worker_nice: Option<i64> = WORKER_NICE by signed;
+        /// CPUs of these threads; any if not told.
+        worker_cpus: Option<String> = WORKER_CPUS by text;
         /// Inode number of the network namespace.
         netns: Option<u64> = NETNS by number;
     }

@@ -170,6 +170,26 @@ pub fn storage_start(name: &str, force: bool, timeout: Option<u32>) -> Request {
         .maybe(attr::storage::TIMEOUT, u32_value(timeout))
 }
 
+/// What is to be changed of a storage's workers; what is not given stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct WorkersChange {
+    /// How many.
+    pub count: Option<u32>,
+    /// Their nice level.
+    pub nice: Option<i32>,
+    /// Where they run; empty for any CPU.
+    pub cpus: Option<String>,
+}
+
+/// Changes the workers of a storage.
+pub fn storage_set(name: &str, change: &WorkersChange) -> Request {
+    storage(cmd::STORAGE_SET, "storage-set")
+        .text(attr::storage::NAME, name)
+        .maybe(attr::storage::WORKERS, u32_value(change.count))
+        .maybe(attr::storage::WORKER_NICE, change.nice.map(Value::S32))
+        .maybe(attr::storage::WORKER_CPUS, text_value(change.cpus.as_ref()))
+}
+
 /// Asks for one storage.
 pub fn storage_get(name: &str) -> Request {
     storage(cmd::STORAGE_GET, "storage-get").text(attr::storage::NAME, name)

@@ -4,7 +4,7 @@
 
 use crate::export::config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule};
 use crate::storage::config::{
-    Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo,
+    Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, WorkersChange,
 };
 use crate::sys::refusal::Refusal;
 use kernel::prelude::*;
@@ -93,6 +93,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Starts a storage; its disk is there on success. `timeout` in milliseconds.
     fn storage_start(&self, name: &str, force: bool, timeout: Option<u32>) -> Result<(), Refusal>;
+
+    /// Changes the workers of a storage.
+    fn storage_set(&self, name: &str, change: &WorkersChange) -> Result<(), Refusal>;
 
     /// Tells about a storage; `ENOENT`.
     fn storage_info(&self, name: &str) -> Result<StorageInfo, Refusal>;

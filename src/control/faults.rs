@@ -22,9 +22,11 @@ pub fn fault(command: u8, attributes: &Attributes<'_>, refusal: &Refusal) -> Fau
 /// The attribute in requests of type `command` that holds `field`, if any does.
 fn attribute(command: u8, field: Field) -> Option<u16> {
     match command {
-        cmd::STORAGE_ADD | cmd::STORAGE_DEL | cmd::STORAGE_START | cmd::STORAGE_GET => {
-            storage(command, field)
-        }
+        cmd::STORAGE_ADD
+        | cmd::STORAGE_DEL
+        | cmd::STORAGE_START
+        | cmd::STORAGE_SET
+        | cmd::STORAGE_GET => storage(command, field),
         cmd::NODE_ADD | cmd::NODE_DEL | cmd::NODE_GET => node(field),
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
@@ -41,6 +43,9 @@ fn storage(command: u8, field: Field) -> Option<u16> {
         Field::Disk => a::DISK,
         Field::Uuid => a::UUID,
         Field::Timeout => a::TIMEOUT,
+        Field::Workers => a::WORKERS,
+        Field::WorkerNice => a::WORKER_NICE,
+        Field::WorkerCpus => a::WORKER_CPUS,
         Field::Flags => match command {
             cmd::STORAGE_DEL => a::DEL_FLAGS,
             cmd::STORAGE_START => a::START_FLAGS,

@@ -7,7 +7,7 @@
 
 use super::backend::Backend;
 use crate::{
-    storage::config::{Name, NodeInfo, StorageInfo},
+    storage::config::{CpuList, Name, NodeInfo, StorageInfo, WorkersChange},
     sys::sysfs::{Access, File, Files, Page},
 };
 use kernel::{prelude::*, sync::Arc};
@@ -76,6 +76,48 @@ impl<B: Backend> StorageFiles<B> {
     }
 }
 
+impl<B: Backend> StorageFiles<B> {
+    /// Changes the workers as `text` says, the line that was written.
+    fn change(&self, text: &[u8], read: fn(&str) -> Result<WorkersChange>) -> Result {
+        let text = core::str::from_utf8(text).map_err(|_| EINVAL)?;
+        let change = read(text.trim())?;
+        self.backend
+            .storage_set(self.name.as_str(), &change)
+            .map_err(|refusal| refusal.error())
+    }
+
+    fn set_workers(&self, text: &[u8]) -> Result {
+        self.change(text, |text| {
+            Ok(WorkersChange {
+                count: Some(text.parse().map_err(|_| EINVAL)?),
+                ..WorkersChange::default()
+            })
+        })
+    }
+
+    fn set_worker_nice(&self, text: &[u8]) -> Result {
+        self.change(text, |text| {
+            Ok(WorkersChange {
+                nice: Some(text.parse().map_err(|_| EINVAL)?),
+                ..WorkersChange::default()
+            })
+        })
+    }
+
+    fn set_worker_cpus(&self, text: &[u8]) -> Result {
+        self.change(text, |text| {
+            let cpus = CpuList::from_display(&text);
+            if cpus.as_str() != text {
+                return Err(EINVAL);
+            }
+            Ok(WorkersChange {
+                cpus: Some(cpus),
+                ..WorkersChange::default()
+            })
+        })
+    }
+}
+
 /// A file that shows one expression of the information.
 macro_rules! shows {
     ($name:literal, $info:ident => $value:expr) => {
@@ -85,6 +127,22 @@ macro_rules! shows {
                 let $info = files.info()?;
                 page.put(fmt!("{}\n", $value))
             }),
+        }
+    };
+}
+
+/// A file that shows one expression of the information, and takes a new value.
+macro_rules! changes {
+    ($name:literal, $info:ident => $value:expr, $write:expr) => {
+        File {
+            name: $name,
+            access: Access::ReadWrite(
+                |files, page| {
+                    let $info = files.info()?;
+                    page.put(fmt!("{}\n", $value))
+                },
+                $write,
+            ),
         }
     };
 }
@@ -117,6 +175,9 @@ impl<B: Backend> Files for StorageFiles<B> {
         shows!(c"write_ios", info => info.io.write_ios),
         shows!(c"write_bytes", info => info.io.write_bytes),
         shows!(c"errors", info => info.io.errors),
+        changes!(c"workers", info => info.workers, Self::set_workers),
+        changes!(c"worker_nice", info => info.worker_nice, Self::set_worker_nice),
+        changes!(c"worker_cpus", info => info.worker_cpus.as_str(), Self::set_worker_cpus),
     ];
 }
 

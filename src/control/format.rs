@@ -87,6 +87,9 @@ pub fn storage(message: &mut Message<'_>, info: &StorageInfo) -> Result {
     message.put_uint(a::DISCARD_IOS, info.io.discard_ios)?;
     message.put_uint(a::DISCARD_BYTES, info.io.discard_bytes)?;
     message.put_uint(a::ERRORS, info.io.errors)?;
+    message.put_u32(a::WORKERS, info.workers)?;
+    message.put_i32(a::WORKER_NICE, info.worker_nice)?;
+    message.put_some_text(a::WORKER_CPUS, info.worker_cpus.as_str())?;
     message.put_u32(a::NETNS, info.net.number())
 }
 

@@ -12,7 +12,9 @@ use crate::{
         text::Text,
     },
     export::config::{ExportConfig, ExportSelector},
-    storage::config::{DiskName, Name, NodeConfig, NodeSelector, Place, StorageConfig},
+    storage::config::{
+        DiskName, Name, NodeConfig, NodeSelector, Place, StorageConfig, WorkersChange,
+    },
     sys::{
         genl::{At, Attribute, Attributes, Fault},
         net_namespace::Net,
@@ -158,6 +160,24 @@ pub fn storage(attributes: &Attributes<'_>, net: Net) -> Parsed<StorageConfig> {
         reuse: flags & storage_flags::REUSE != 0,
         net,
     })
+}
+
+/// What is to be changed of a storage's workers.
+pub fn workers(attributes: &Attributes<'_>) -> Parsed<WorkersChange> {
+    use attr::storage as a;
+    let change = WorkersChange {
+        count: attributes.get_u32(a::WORKERS)?,
+        nice: attributes.get_i32(a::WORKER_NICE)?,
+        cpus: attributes
+            .get(a::WORKER_CPUS)
+            .map(|list| text(&list))
+            .transpose()?,
+    };
+    if change.count.is_none() && change.nice.is_none() && change.cpus.is_none() {
+        let text = fmt!("nothing to change: give workers, worker-nice or worker-cpus");
+        return Err(Fault::new(EINVAL, At::Missing(a::WORKERS), text));
+    }
+    Ok(change)
 }
 
 /// Where a new node is.

@@ -58,6 +58,7 @@ impl<B: Backend> Requests<B> {
             cmd::STORAGE_ADD => self.storage_add(request),
             cmd::STORAGE_DEL => self.storage_del(request),
             cmd::STORAGE_START => self.storage_start(request),
+            cmd::STORAGE_SET => self.storage_set(request),
             cmd::STORAGE_GET => self.storage_get(request),
             cmd::NODE_ADD => self.node_add(request),
             cmd::NODE_DEL => self.node_del(request),
@@ -108,6 +109,14 @@ impl<B: Backend> Requests<B> {
             .filter(|timeout| *timeout != 0);
         self.backend.storage_start(name.as_str(), force, timeout)?;
         self.directories.add_nodes(&name);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn storage_set(&self, request: &Request<'_>) -> Outcome {
+        let name = Self::storage_name(request)?;
+        let change = parse::workers(&request.attributes())?;
+        self.backend.storage_set(name.as_str(), &change)?;
         Ok(())
     }
 

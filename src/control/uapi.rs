@@ -17,6 +17,8 @@ pub const ALGORITHM_LEN: usize = 31;
 pub const DISK_LEN: usize = 31;
 /// Longest path of a device, in bytes without the NUL.
 pub const PATH_LEN: usize = 1023;
+/// Longest list of CPUs, in bytes without the NUL.
+pub const CPUS_LEN: usize = 127;
 /// `uuid-len`
 pub const UUID_LEN: usize = 16;
 /// Most entries in the access list of one export.
@@ -346,6 +348,16 @@ pub mod attr {
         /// Network namespace of the storage's sockets, as the inode number that
         /// /proc/PID/ns/net shows.
         pub const NETNS: u16 = 30;
+        /// Number of threads that issue the storage's I/O, at least one for
+        /// each local node and one more. Before the start, as many as there
+        /// will be with the nodes that it has.
+        pub const WORKERS: u16 = 31;
+        /// Nice level of these threads, -20 to 19.
+        pub const WORKER_NICE: u16 = 32;
+        /// CPUs on which these threads run, as a list such as "0-3,6". In a
+        /// request, an empty list stands for wherever kernel threads run; in a
+        /// reply the attribute is absent then.
+        pub const WORKER_CPUS: u16 = 33;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "name",
@@ -378,6 +390,9 @@ pub mod attr {
             "discard-bytes",
             "errors",
             "netns",
+            "workers",
+            "worker-nice",
+            "worker-cpus",
         ];
     }
 
@@ -772,6 +787,10 @@ pub mod cmd {
     pub const CONNECTION_NTF: u8 = 16;
     /// Tell about the module.
     pub const INFO_GET: u8 = 17;
+    /// Change the threads that issue a storage's I/O, at any time. What is
+    /// not given stays as it is. Returns when threads that are too many have
+    /// ended what they do; I/O goes on meanwhile.
+    pub const STORAGE_SET: u8 = 18;
 }
 
 /// Multicast groups.

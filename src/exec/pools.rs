@@ -3,7 +3,7 @@
 //! The pools that the whole module shares, and the making of those that belong to one storage or
 //! export.
 
-use super::Pool;
+use super::{Pool, Settings};
 use crate::sys::kthread::Reclaim;
 use kernel::{prelude::*, str::CString};
 
@@ -36,14 +36,18 @@ impl Pools {
         })
     }
 
-    /// Starts a pool of `workers` threads named `dst_<what>-<owner>/<n>` for tasks that submit to
+    /// Starts a pool of threads named `dst_<what>-<owner>/<n>` for tasks that submit to
     /// block devices and may sleep in a device's driver. What they allocate comes from reserves of
-    /// its own (bio sets); the common reserves are left to those who have none, and reclaim does
-    /// not come back to storage.
+    /// its own (bio sets); the common reserves are left to those who have none, and reclaim is not
+    /// to come back to storage ([`Reclaim::NoIo`]).
     ///
     /// May sleep. Errors as [`Self::new`].
-    pub fn devices(what: &str, owner: &dyn kernel::fmt::Display, workers: u32) -> Result<Pool> {
+    pub fn devices(
+        what: &str,
+        owner: &dyn kernel::fmt::Display,
+        settings: Settings,
+    ) -> Result<Pool> {
         let name = CString::try_from_fmt(fmt!("dst_{}-{}", what, owner))?;
-        Pool::new(&name, workers, Reclaim::NoIo)
+        Pool::with_settings(&name, settings)
     }
 }

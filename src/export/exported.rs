@@ -9,10 +9,10 @@ use crate::{
         label::MetadataArea,
         wire::{export_flags, features, Gate, Offer, DEFAULT_TRANSFER, MAX_QUEUE_DEPTH},
     },
-    exec::{JoinHandle, Pool, Pools, Timer},
+    exec::{pool, JoinHandle, Pool, Pools, Timer},
     sys::{
-        bdev::BlockDevice, bio::SECTOR_SHIFT, device_bio::DeviceOp, limits::Limits,
-        net_namespace::Net, socket_address::SocketAddress,
+        bdev::BlockDevice, bio::SECTOR_SHIFT, device_bio::DeviceOp, kthread::Reclaim,
+        limits::Limits, net_namespace::Net, socket_address::SocketAddress,
     },
 };
 use core::net::IpAddr;
@@ -194,8 +194,9 @@ impl Export {
         let mut settings = Settings::of(config);
         settings.read_only |= limits.read_only;
         let allowed = Arc::new(parts.allowed, GFP_KERNEL)?;
-        let submitters = Pools::devices("export", &parts.id, parts.pools.workers)?;
-        let labeller = Pools::devices("label", &parts.id, 1)?;
+        let threads = |count| pool::Settings::new(count, Reclaim::NoIo);
+        let submitters = Pools::devices("export", &parts.id, threads(parts.pools.workers))?;
+        let labeller = Pools::devices("label", &parts.id, threads(1))?;
         Arc::pin_init(
             pin_init!(Self {
                 id: parts.id,

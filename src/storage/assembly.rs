@@ -300,8 +300,9 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     // Only the issue tasks of local nodes can sleep on storage. With one thread for each of them
     // and one more, no node's task ever waits for a thread.
     let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
-    let threads = u32::try_from(local).unwrap_or(u32::MAX).saturating_add(1);
-    let issuers = Pools::devices("io", &storage.config().name.as_str(), threads)?;
+    let local = u32::try_from(local).unwrap_or(u32::MAX);
+    let settings = storage.state().workers.settings(local);
+    let issuers = Pools::devices("io", &storage.config().name.as_str(), settings)?;
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {

@@ -21,6 +21,20 @@ pub type AlgorithmName = Text<31>;
 /// The name of a disk without `/dev/`, at most 31 bytes.
 pub type DiskName = Text<31>;
 
+/// A list of CPUs such as `0-3,6`, at most 127 bytes; empty for any CPU.
+pub type CpuList = Text<127>;
+
+/// What is to be changed of the workers of a storage.
+#[derive(Default)]
+pub struct WorkersChange {
+    /// How many.
+    pub count: Option<u32>,
+    /// Their nice level.
+    pub nice: Option<i32>,
+    /// Where they run.
+    pub cpus: Option<CpuList>,
+}
+
 /// A storage that is to be added.
 #[derive(Clone)]
 pub struct StorageConfig {
@@ -247,6 +261,12 @@ pub struct StorageInfo {
     pub in_flight: u32,
     /// Finished I/O.
     pub io: IoCounters,
+    /// Threads that issue I/O; before the start, how many there will be as things stand.
+    pub workers: u32,
+    /// Their nice level.
+    pub worker_nice: i32,
+    /// Where they run; empty for any CPU.
+    pub worker_cpus: CpuList,
     /// Where the sockets are; events about the storage go there.
     pub net: Net,
 }

@@ -158,12 +158,16 @@ impl Storage {
             openers: 0,
             in_flight: 0,
             io: IoCounters::default(),
+            workers: state.workers.count(state.local_nodes()),
+            worker_nice: state.workers.nice(),
+            worker_cpus: state.workers.cpus(),
             net: config.net.clone(),
         };
         let running = state.running.clone();
         drop(state);
         if let Some(running) = running {
             info.openers = running.openers();
+            info.workers = u32::try_from(running.workers()).unwrap_or(u32::MAX);
             info.in_flight = running.in_flight();
             info.io = running
                 .nodes

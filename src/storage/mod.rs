@@ -74,5 +74,6 @@ pub mod survey;
 pub mod volume;
 pub mod wait;
 pub mod watch;
+pub mod workers;
 
 pub use registry::Registry;

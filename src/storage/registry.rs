@@ -8,7 +8,7 @@
 use super::{
     config::{
         NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, StorageObserver,
-        StorageState,
+        StorageState, WorkersChange,
     },
     fault::{Fault, Outcome},
     storage::{Context, Storage},
@@ -166,6 +166,11 @@ impl Registry {
     /// Starts a storage, within `timeout` milliseconds: see [`Storage::start`].
     pub fn storage_start(&self, name: &str, force: bool, timeout: Option<u32>) -> Answer {
         Ok(self.find(name)?.start(force, timeout)?)
+    }
+
+    /// Changes the workers of a storage: see [`Storage::set_workers`].
+    pub fn storage_set(&self, name: &str, change: &WorkersChange) -> Answer {
+        Ok(self.find(name)?.set_workers(change)?)
     }
 
     /// Tells about a storage. Errors: `ENOENT`.

@@ -65,7 +65,7 @@ pub struct Running {
     issue: Mutex<KVec<JoinHandle>>,
     /// Where these run. Ends after them.
     #[pin]
-    issuers: Mutex<Option<Pool>>,
+    issuers: Mutex<Option<Arc<Pool>>>,
     #[pin]
     watch: Mutex<Option<JoinHandle>>,
     #[pin]
@@ -136,6 +136,7 @@ impl Running {
         issue: KVec<JoinHandle>,
         issuers: Pool,
     ) -> Result<Arc<Self>> {
+        let issuers = Arc::new(issuers, GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 volume,
@@ -153,6 +154,20 @@ impl Running {
     /// What the disk refers to.
     pub fn volume(&self) -> &Arc<VolumeSlot> {
         &self.volume
+    }
+
+    /// The pool whose workers issue I/O. Only for requests that keep the storage from being
+    /// deleted meanwhile: a deletion is to join the workers.
+    pub fn issuers(&self) -> Option<Arc<Pool>> {
+        self.issuers.lock().clone()
+    }
+
+    /// The number of workers that issue I/O.
+    pub fn workers(&self) -> usize {
+        self.issuers
+            .lock()
+            .as_ref()
+            .map_or(0, |pool| pool.workers())
     }
 
     /// Keeps the disk.

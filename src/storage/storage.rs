@@ -21,6 +21,7 @@ use super::{
     member::Member,
     running::Running,
     wait::{Deadline, Interrupt, Patience},
+    workers::Workers,
 };
 use crate::{dst_core::map::Kind, exec::Pools, fault, sys::refusal::Field};
 use kernel::{
@@ -78,6 +79,8 @@ pub struct State {
     pub told: (StorageState, Instant<BootTime>),
     /// The nodes, sorted by index.
     pub members: KVec<Arc<Member>>,
+    /// What is asked for of the workers.
+    pub workers: Workers,
     /// The moving parts, from shortly before the disk is there.
     pub running: Option<Arc<Running>>,
     /// Identity, once there is one.
@@ -129,6 +132,7 @@ impl Storage {
             gone: false,
             told: (StorageState::Configuring, Instant::now()),
             members: KVec::new(),
+            workers: Workers::default(),
             running: None,
             uuid: config.uuid,
             epoch: 0,
@@ -209,7 +213,7 @@ impl Storage {
         }
     }
 
-    fn missing(&self) -> Fault {
+    pub(super) fn missing(&self) -> Fault {
         fault!(
             ENOENT,
             Field::Name,
@@ -329,7 +333,7 @@ impl Storage {
     }
 
     /// Takes the operation lock. A start may sleep in the first reads of a local device.
-    fn lock_operation(&self, deadline: &Deadline) -> Outcome<MutexGuard<'_, ()>> {
+    pub(super) fn lock_operation(&self, deadline: &Deadline) -> Outcome<MutexGuard<'_, ()>> {
         loop {
             if let Some(guard) = self.operation.try_lock() {
                 return Ok(guard);
@@ -338,8 +342,8 @@ impl Storage {
                 return Err(fault!(
                     EBUSY,
                     Field::Name,
-                    "another request about the storage \"{}\" still waits for a device; delete it \
-                     again later",
+                    "another request about the storage \"{}\" still waits for a device; try again \
+                     later",
                     self.config.name.as_str()
                 ));
             }

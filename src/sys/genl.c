@@ -31,6 +31,7 @@ int dst_blk_nl_##name##_dumpit(struct sk_buff *skb,			\
 DST_BLK_DOIT(storage_add)
 DST_BLK_DOIT(storage_del)
 DST_BLK_DOIT(storage_start)
+DST_BLK_DOIT(storage_set)
 DST_BLK_DOIT(storage_get)
 DST_BLK_DUMPIT(storage_get)
 DST_BLK_DOIT(node_add)

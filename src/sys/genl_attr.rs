@@ -122,6 +122,11 @@ impl<'a> Attributes<'a> {
         self.get(kind).map(|attribute| attribute.u32()).transpose()
     }
 
+    /// A signed number, if given.
+    pub fn get_i32(&self, kind: u16) -> Result<Option<i32>, Fault> {
+        self.get(kind).map(|attribute| attribute.i32()).transpose()
+    }
+
     /// A number of four or eight bytes, if given.
     pub fn get_uint(&self, kind: u16) -> Result<Option<u64>, Fault> {
         self.get(kind).map(|attribute| attribute.uint()).transpose()
@@ -198,6 +203,11 @@ impl<'a> Attribute<'a> {
     /// A number of four bytes.
     pub fn u32(&self) -> Result<u32, Fault> {
         Ok(u32::from_ne_bytes(self.array()?))
+    }
+
+    /// A signed number.
+    pub fn i32(&self) -> Result<i32, Fault> {
+        Ok(i32::from_ne_bytes(self.array()?))
     }
 
     /// A number of four or eight bytes.

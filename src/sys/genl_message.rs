@@ -77,6 +77,11 @@ impl Message<'_> {
         self.put_bytes(kind, &value.to_ne_bytes())
     }
 
+    /// A signed number.
+    pub fn put_i32(&mut self, kind: u16, value: i32) -> Result {
+        self.put_bytes(kind, &value.to_ne_bytes())
+    }
+
     /// A number of type `uint`: four bytes if it fits, else eight.
     pub fn put_uint(&mut self, kind: u16, value: u64) -> Result {
         match u32::try_from(value) {

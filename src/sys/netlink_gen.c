@@ -144,6 +144,14 @@ static const struct nla_policy dst_connection_get_nl_policy[DST_A_CONNECTION_EXP
 	[DST_A_CONNECTION_EXPORT_ID] = { .type = NLA_U32, },
 };
 
+/* DST_CMD_STORAGE_SET - do */
+static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_WORKER_CPUS + 1] = {
+	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_STORAGE_WORKERS] = { .type = NLA_U32, },
+	[DST_A_STORAGE_WORKER_NICE] = { .type = NLA_S32, },
+	[DST_A_STORAGE_WORKER_CPUS] = { .type = NLA_NUL_STRING, .len = DST_CPUS_LEN, },
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_blk_nl_ops[] = {
 	{
@@ -266,6 +274,14 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.cmd		= DST_CMD_INFO_GET,
 		.pre_doit	= dst_blk_genl_permit,
 		.doit		= dst_blk_nl_info_get_doit,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_STORAGE_SET,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_storage_set_doit,
+		.policy		= dst_storage_set_nl_policy,
+		.maxattr	= DST_A_STORAGE_WORKER_CPUS,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

@@ -37,6 +37,7 @@ int dst_blk_nl_export_get_dumpit(struct sk_buff *skb, struct netlink_callback *c
 int dst_blk_nl_connection_get_dumpit(struct sk_buff *skb,
 				 struct netlink_callback *cb);
 int dst_blk_nl_info_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_storage_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

@@ -57,6 +57,12 @@ pub enum Field {
     Timeout,
     /// The list of who may connect.
     Allow,
+    /// The number of workers.
+    Workers,
+    /// The nice level of workers.
+    WorkerNice,
+    /// The CPUs of workers.
+    WorkerCpus,
 }
 
 /// An error number, the part of the request that is at fault, and a text for a person.

@@ -57,6 +57,8 @@ pub enum Access<T: ?Sized> {
     Read(fn(&T, &mut Page<'_>) -> Result),
     /// Only root may write it; the text comes as it was written, in one piece.
     Write(fn(&T, &[u8]) -> Result),
+    /// Everybody may read it, only root may write it.
+    ReadWrite(fn(&T, &mut Page<'_>) -> Result, fn(&T, &[u8]) -> Result),
 }
 
 /// A file of a directory.
@@ -149,6 +151,7 @@ impl<T: Files> Directory<T> {
             let mode = match file.access {
                 Access::Read(_) => 0o444,
                 Access::Write(_) => 0o200,
+                Access::ReadWrite(..) => 0o644,
             };
             let name = file.name.as_char_ptr().cast();
             specs.push(Spec { name, mode }, GFP_KERNEL)?;
@@ -205,7 +208,7 @@ unsafe extern "C" fn show<T: Files>(data: *mut c_void, index: c_uint, page: *mut
     let bytes = unsafe { core::slice::from_raw_parts_mut(page.cast::<u8>(), PAGE_SIZE - 1) };
     let mut page = Page { bytes, length: 0 };
     let result = match T::FILES.get(index as usize).map(|file| &file.access) {
-        Some(Access::Read(read)) => read(data, &mut page),
+        Some(Access::Read(read) | Access::ReadWrite(read, _)) => read(data, &mut page),
         _ => Err(EIO),
     };
     match result {
@@ -231,7 +234,7 @@ unsafe extern "C" fn store<T: Files>(
     // SAFETY: By the contract of this function.
     let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
     let result = match T::FILES.get(index as usize).map(|file| &file.access) {
-        Some(Access::Write(write)) => write(data, text),
+        Some(Access::Write(write) | Access::ReadWrite(_, write)) => write(data, text),
         _ => Err(EIO),
     };
     match result {

@@ -107,6 +107,24 @@ const OBJECTIONS: &[(&str, &str, u16, &str)] = &[
         attr::export::PATH,
         "DEVICE (attribute \"path\")",
     ),
+    (
+        "set storage --workers 1",
+        "storage-set",
+        attr::storage::WORKERS,
+        "--workers (attribute \"workers\")",
+    ),
+    (
+        "set storage --worker-nice 20",
+        "storage-set",
+        attr::storage::WORKER_NICE,
+        "--worker-nice (attribute \"worker-nice\")",
+    ),
+    (
+        "set storage --worker-cpus 9-",
+        "storage-set",
+        attr::storage::WORKER_CPUS,
+        "--worker-cpus (attribute \"worker-cpus\")",
+    ),
 ];
 
 #[test]

@@ -11,3 +11,4 @@ mod legacy;
 mod output;
 mod spec;
 mod verbs;
+mod workers;

@@ -85,6 +85,7 @@ fn commands_have_the_numbers_of_the_specification() {
         ("connection-get", cmd::CONNECTION_GET),
         ("connection-ntf", cmd::CONNECTION_NTF),
         ("info-get", cmd::INFO_GET),
+        ("storage-set", cmd::STORAGE_SET),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }

@@ -142,6 +142,17 @@ def refusals():
             allow=[{"ip": "10.0.0.1", "prefix-len": 8, "access": "read-only"}])
     refused("257 entries", errno.E2BIG, "256", None, export, path=device, address=v4("127.0.0.1", 1025), allow=[
         {"ip": f"10.{i // 256}.{i % 256}.0", "prefix-len": 24, "access": "read-only"} for i in range(257)])
+    change = "storage-set"
+    refused("nothing to change", errno.EINVAL, "nothing to change", ".workers", change, name="s")
+    refused("no workers", errno.EINVAL, "1 to 1024", ".workers", change, name="s", workers=0)
+    refused("too many workers", errno.EINVAL, "1 to 1024", ".workers", change, name="s", workers=1025)
+    refused("nice", errno.EINVAL, "-20 to 19", ".worker-nice", change, name="s", **{"worker-nice": 20})
+    refused("nicer", errno.EINVAL, "-20 to 19", ".worker-nice", change, name="s", **{"worker-nice": -21})
+    refused("no list", errno.EINVAL, "no list", ".worker-cpus", change, name="s", **{"worker-cpus": "0-"})
+    refused("far CPU", errno.ERANGE, "no list", ".worker-cpus", change, name="s", **{"worker-cpus": "99999"})
+    refused("absent CPU", errno.EINVAL, "online", ".worker-cpus", change, name="s", **{"worker-cpus": "63"})
+    refused("long list", errno.ERANGE, None, ".worker-cpus", change, name="s", **{"worker-cpus": "0," * 64 + "0"})
+    refused("whose", errno.ENOENT, "no storage", ".name", change, name="x", workers=3)
     family.do("storage-del", {"name": "s"})
     refused("deleted", errno.ENOENT, "no storage", ".name", "storage-del", name="s")
 

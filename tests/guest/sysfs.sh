@@ -29,7 +29,10 @@ readable() {
 			expect_equal "the mode of $file" 200 "$(stat -c %a "$1/$file")"
 			continue
 		fi
-		expect_equal "the mode of $file" 444 "$(stat -c %a "$1/$file")"
+		case ${file##*/} in
+		workers | worker_nice | worker_cpus) expect_equal "the mode of $file" 644 "$(stat -c %a "$1/$file")" ;;
+		*) expect_equal "the mode of $file" 444 "$(stat -c %a "$1/$file")" ;;
+		esac
 		expect_equal "lines of $1/$file" 1 "$(wc -l <"$1/$file")"
 	done
 }
@@ -84,6 +87,25 @@ is n-0/reconnects 0
 [[ $(cat $tree/n-0/uuid) != "$(cat $tree/n-801/uuid)" ]] || fail "two nodes have the same identity"
 if echo 1 2>/dev/null >$tree/remove_all_nodes; then fail "the nodes of a running storage were removed"; fi
 is state running
+
+say "workers"
+is workers 2
+is worker_nice 0
+is worker_cpus ""
+echo 5 >$tree/workers
+echo -7 >$tree/worker_nice
+echo 1 >$tree/worker_cpus
+is workers 5
+is worker_nice -7
+is worker_cpus 1
+for value in workers=1 workers=1025 workers=-3 workers= workers=4x worker_nice=20 worker_nice=a worker_cpus=3- worker_cpus=999; do
+	if echo "${value#*=}" 2>/dev/null >"$tree/${value%%=*}"; then fail "$value was taken"; fi
+done
+is workers 5
+is worker_nice -7
+is worker_cpus 1
+echo >$tree/worker_cpus
+is worker_cpus ""
 
 say "counters"
 read_ios=$(cat $tree/read_ios) read_bytes=$(cat $tree/read_bytes)

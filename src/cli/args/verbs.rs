@@ -81,6 +81,8 @@ pub enum Verb {
     /// Delete a storage; its data stays on the nodes
     #[command(visible_alias = "stop")]
     Delete(Delete),
+    /// Change the workers of a storage, also while it runs
+    Set(Set),
     /// Show storages and their nodes: state, what they wait for, what comes next
     Status(Status),
     /// Serve a disk of this machine to others
@@ -238,6 +240,31 @@ pub struct Delete {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub timeout: Option<u32>,
+}
+
+/// `dst set`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    group = clap::ArgGroup::new("change").required(true).multiple(true)
+        .args(["workers", "worker_nice", "worker_cpus"]),
+    after_help = "Workers are the threads that issue the storage's I/O where that may have to \
+                        wait: dst_io-NAME/0 and so on. There is at least one for each local \
+                        node and one more.\n\nExamples:\n  dst set storage --workers 4 \
+                        --worker-cpus 0-3\n  dst set storage --worker-nice -5\n  dst set \
+                        storage --worker-cpus any"
+)]
+pub struct Set {
+    /// Name of the storage
+    pub storage: String,
+    /// Number of workers
+    #[arg(long, value_name = "NUMBER")]
+    pub workers: Option<u32>,
+    /// Their nice level, -20 to 19
+    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
+    pub worker_nice: Option<i32>,
+    /// CPUs on which they run, such as 0-3,6, or "any"
+    #[arg(long, value_name = "LIST")]
+    pub worker_cpus: Option<String>,
 }
 
 /// `dst status`

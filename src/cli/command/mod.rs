@@ -25,6 +25,7 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Remove(args) => node::remove(env, args),
         Verb::Start(args) => storage::start(env, &args.storage, args.force, args.timeout),
         Verb::Delete(args) => storage::delete(env, &args.storage, args.force, args.timeout),
+        Verb::Set(args) => storage::set(env, args),
         Verb::Status(args) => status::status(env, args.storage.as_deref()),
         Verb::Export(ExportVerb::Add(args)) => export::add_verb(env, args),
         Verb::Export(ExportVerb::List) => export::list(env),

@@ -2,14 +2,14 @@
 
 //! Making, starting and deleting storages.
 
-use crate::args::verbs::{Create, NodeArgs};
+use crate::args::verbs::{Create, NodeArgs, Set};
 use crate::command::node::{prepare, Prepared};
 use crate::env::Env;
 use crate::error::{Error, Exit};
 use crate::model;
 use crate::netlink::Client;
 use crate::node;
-use crate::ops::{self, NewStorage, NodeOptions};
+use crate::ops::{self, NewStorage, NodeOptions, WorkersChange};
 use dst_core::units::Sectors;
 use serde_json::json;
 
@@ -157,15 +157,53 @@ pub fn delete(
     env.finish(&client, &text, json!({"deleted": {"storage": name}}))
 }
 
+/// `dst set`
+pub fn set(env: &mut Env<'_>, args: &Set) -> Result<(), Error> {
+    let name = &args.storage;
+    let cpus = args.worker_cpus.as_deref();
+    let change = WorkersChange {
+        count: args.workers,
+        nice: args.worker_nice,
+        cpus: cpus.map(|list| if list == "any" { "" } else { list }.to_string()),
+    };
+    let mut client = env.client(&format!("cannot change storage \"{name}\""))?;
+    env.call(&mut client, &ops::storage_set(name, &change), || {
+        format!("cannot change storage \"{name}\"")
+    })?;
+    if client.kept().is_some() {
+        return env.finish(&client, "", json!({}));
+    }
+    let storage = the_storage(env, &mut client, name)?;
+    let number = |value: Option<u64>| value.map_or("?".to_string(), |value| value.to_string());
+    let text = format!(
+        "storage \"{name}\" has {} workers, nice level {}, on {}\n",
+        number(storage.workers),
+        storage.worker_nice.unwrap_or(0),
+        match &storage.worker_cpus {
+            Some(list) => format!("CPUs {list}"),
+            None => "any CPU".to_string(),
+        }
+    );
+    env.finish(&client, &text, json!({"storage": storage}))
+}
+
+fn the_storage(
+    env: &mut Env<'_>,
+    client: &mut Client,
+    name: &str,
+) -> Result<model::Storage, Error> {
+    env.storage(client, name)?.ok_or_else(|| {
+        Error::new(Exit::Failed, format!("storage \"{name}\" has gone"))
+            .hint("something else deleted it in the meantime")
+    })
+}
+
 /// Tells how a storage stands after a change.
 pub fn report(env: &mut Env<'_>, client: &mut Client, name: &str) -> Result<(), Error> {
     if client.kept().is_some() {
         return env.finish(client, "", json!({}));
     }
-    let storage = env.storage(client, name)?.ok_or_else(|| {
-        Error::new(Exit::Failed, format!("storage \"{name}\" has gone"))
-            .hint("something else deleted it in the meantime")
-    })?;
+    let storage = the_storage(env, client, name)?;
     let text = summary(&storage);
     let data = json!({"storage": storage});
     env.finish(client, &text, data)

@@ -22,6 +22,8 @@ pub enum Value {
     Text(String),
     /// A `u32`.
     U32(u32),
+    /// An `s32`.
+    S32(i32),
     /// A `uint` of four or eight bytes.
     Uint(u64),
     /// One of named values.
@@ -39,6 +41,7 @@ impl fmt::Display for Value {
         match self {
             Value::Text(t) => f.write_str(t),
             Value::U32(n) => write!(f, "{n}"),
+            Value::S32(n) => write!(f, "{n}"),
             Value::Uint(n) => write!(f, "{n}"),
             Value::Enum(n, names) => match names.get(*n as usize) {
                 Some(name) => f.write_str(name),
@@ -124,6 +127,7 @@ impl Request {
             match value {
                 Value::Text(t) => out.string(*kind, t),
                 Value::U32(n) | Value::Enum(n, _) | Value::Flags(n, _) => out.u32(*kind, *n),
+                Value::S32(n) => out.put(*kind, &n.to_ne_bytes()),
                 Value::Uint(n) => out.uint(*kind, *n),
                 Value::Address(a) => out.nest(*kind, &encode_address(a)),
                 Value::Allow(a) => out.nest(*kind, &encode_allow(a)),

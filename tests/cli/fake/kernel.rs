@@ -153,6 +153,7 @@ impl Kernel {
             cmd::STORAGE_ADD => self.storage_add(&given),
             cmd::STORAGE_DEL => self.storage_del(&given),
             cmd::STORAGE_START => self.storage_start(&given),
+            cmd::STORAGE_SET => self.storage_set(&given),
             cmd::STORAGE_GET if dump => Ok(self.storages.iter().map(Storage::tell).collect()),
             cmd::STORAGE_GET => {
                 let name = given.text(attr::storage::NAME).unwrap();
@@ -266,6 +267,21 @@ impl Kernel {
             return Err(fail(EINVAL, text, Point::Nowhere));
         }
         storage.state = uapi::storage_state::RUNNING;
+        Ok(vec![])
+    }
+
+    fn storage_set(&mut self, given: &Given<'_>) -> Answer {
+        let name = given.text(attr::storage::NAME).unwrap();
+        let storage = self.find(&name, attr::storage::NAME)?;
+        for kind in [
+            attr::storage::WORKERS,
+            attr::storage::WORKER_NICE,
+            attr::storage::WORKER_CPUS,
+        ] {
+            if let Some(attribute) = given.attr(kind) {
+                storage.more.put(kind, attribute.value);
+            }
+        }
         Ok(vec![])
     }
 

@@ -122,6 +122,7 @@ pub(crate) fn describe(command: u8, attrs: Attrs<'_>) -> String {
         cmd::STORAGE_ADD => ("storage-add", attr::storage::NAMES),
         cmd::STORAGE_DEL => ("storage-del", attr::storage::NAMES),
         cmd::STORAGE_START => ("storage-start", attr::storage::NAMES),
+        cmd::STORAGE_SET => ("storage-set", attr::storage::NAMES),
         cmd::STORAGE_GET => ("storage-get", attr::storage::NAMES),
         cmd::NODE_ADD => ("node-add", attr::node::NAMES),
         cmd::NODE_DEL => ("node-del", attr::node::NAMES),
@@ -151,7 +152,10 @@ fn value(operation: &str, key: &str, attribute: &Attr<'_>) -> String {
         all.join("+")
     };
     match key {
-        "name" | "algorithm" | "disk" | "storage" | "path" | "export" => attribute.text(),
+        "name" | "algorithm" | "disk" | "storage" | "path" | "export" | "worker-cpus" => {
+            attribute.text()
+        }
+        "worker-nice" => i32::from_ne_bytes(attribute.value.try_into().unwrap()).to_string(),
         "address" => model::address(attribute).unwrap().to_string(),
         "allow" => model::allow(attribute).unwrap().to_string(),
         "kind" => {

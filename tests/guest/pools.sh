@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The workers of a storage: their number, nice level and CPUs are changed while data is written and checked, before the
+# start as well, and hold for workers that come later; what would let a device that hangs hold up others is refused.
+# needs: losetup fio fsfreeze mkfs.ext4 python3 taskset
+# timeout: 300
+. "$(dirname "$0")/lib.sh"
+
+module_load
+disk near 24M
+disk second 24M
+disk outer 48M
+dst create --no-start storage --raw "$near" "$second" >/dev/null
+
+# The threads of the storage, by what "ps" and the scheduler know of them.
+threads() { pgrep '^dst_io-' || true; }
+count() { threads | wc -l; }
+names() { ps -o comm= -p "$(threads | paste -sd,)" | sort | paste -sd' '; }
+nice_levels() { ps -o ni= -p "$(threads | paste -sd,)" | tr -d ' ' | sort -u | paste -sd' '; }
+cpus() { for thread in $(threads); do taskset -cp "$thread" | sed 's/.*: //'; done | sort -u | paste -sd' '; }
+told() { dst status --json storage | python3 -c "import json, sys; print(json.load(sys.stdin)['storages'][0]['$1'])"; }
+
+say "before the start"
+expect_equal "workers" 3 "$(told workers)"
+expect_error "3 to 1024 are possible" dst set storage --workers 2
+expect_error "concerns: --workers" dst set storage --workers 2
+expect_error "-20 to 19 are possible" dst set storage --worker-nice 20
+expect_error "no list of CPUs" dst set storage --worker-cpus 0-x
+expect_error "is there and online" dst set storage --worker-cpus 60
+expect_error "is there and online" dst set storage --worker-cpus 60-63
+expect_error "there is no storage" dst set other --workers 4
+expect_equal "what is told of a change" 'storage "storage" has 4 workers, nice level 3, on CPUs 1' \
+	"$(dst set storage --workers 4 --worker-nice 3 --worker-cpus 1)"
+expect_equal "threads" 0 "$(count)"
+dst start storage >/dev/null
+expect_equal "names" "dst_io-storage/ dst_io-storage/ dst_io-storage/ dst_io-storage/" "$(names)"
+expect_equal "nice levels" 3 "$(nice_levels)"
+expect_equal "CPUs" 1 "$(cpus)"
+
+say "while data is written and read back"
+fio --output="$work/fio.log" --name=load --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=200 --rw=randwrite \
+	--bsrange=512-256k --blockalign=512 --size=100% --verify=crc32c --verify_fatal=1 --verify_backlog=32 --loops=50 &
+load=$!
+at_exit kill -KILL "$load"
+started() { (($(cat /sys/devices/storage/write_ios) > 0)); }
+wait_until 60 started || fail "nothing is written"
+for ((round = 0; round < ${ROUNDS:-12}; round++)); do
+	workers=$((3 + (round * 5) % 7)) level=$((round - 6)) list=$((round % 2))
+	before=$(cat /sys/devices/storage/write_ios)
+	dst set storage --workers "$workers" --worker-nice "$level" --worker-cpus "$list" >/dev/null
+	expect_equal "threads in round $round" "$workers" "$(count)"
+	expect_equal "nice levels in round $round" "$level" "$(nice_levels)"
+	expect_equal "CPUs in round $round" "$list" "$(cpus)"
+	expect_equal "workers in round $round" "$workers" "$(told workers)"
+	expect_error "3 to 1024 are possible" dst set storage --workers 2
+	goes_on() { (($(cat /sys/devices/storage/write_ios) > before)); }
+	wait_until 60 goes_on || fail "nothing is written after round $round"
+done
+dst set storage --worker-cpus any >/dev/null
+expect_equal "CPUs" "$(taskset -cp "$(pgrep -x kthreadd)" | sed 's/.*: //')" "$(cpus)"
+expect_equal "worker_cpus" "None" "$(told worker_cpus)"
+kill -0 "$load" || { cat "$work/fio.log"; fail "fio has ended before the workers were changed"; }
+kill -INT "$load"
+wait "$load" || true
+if grep -i 'verify\|bad magic' "$work/fio.log" | grep -qi 'fail\|bad'; then cat "$work/fio.log"; fail "fio found a difference"; fi
+expect_equal "errors" 0 "$(cat /sys/devices/storage/errors)"
+dst delete storage >/dev/null
+expect_equal "threads after the deletion" 0 "$(count)"
+
+say "a start raises what was asked for before the nodes were there"
+dst create --no-start storage --raw "$near" >/dev/null
+dst set storage --workers 2 >/dev/null
+dst add storage "$second" >/dev/null
+expect_equal "workers" 3 "$(told workers)"
+dst start storage >/dev/null
+expect_equal "threads" 3 "$(count)"
+dst delete storage >/dev/null
+
+# A loop device on a file of a filesystem hangs while that is frozen: once its 128 requests are taken, whoever submits
+# another one sleeps, a worker of the storage in the end.
+say "a worker that hangs in a device is not waited for"
+mkfs.ext4 -qF "$outer"
+mounted "$outer" "$work/outer"
+dd if=/dev/zero of="$work/outer/file" bs=1M count=24 status=none
+hung=$(losetup --show -f "$work/outer/file")
+at_exit losetup -d "$hung"
+at_exit fsfreeze -u "$work/outer"
+sync
+dst create storage --raw "$hung" "$near" >/dev/null
+dst set storage --workers 8 >/dev/null
+fsfreeze -f "$work/outer"
+fio --output="$work/hung.log" --name=hung --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=600 --rw=randwrite \
+	--bs=4k --size=23m --number_ios=1500 &
+load=$!
+at_exit kill -KILL "$load"
+stuck() { for thread in $(threads); do if grep -q '^State:.D' "/proc/$thread/status"; then return 0; fi; done; false; }
+wait_until 60 stuck || fail "no worker hangs"
+timeout 60 dst set storage --workers 3 --worker-nice 1 >/dev/null || fail "the change waits for the device that hangs"
+expect_equal "threads" 3 "$(count)"
+stuck || fail "the worker does not hang any more"
+dd if=/dev/zero of=/dev/dst bs=4k seek=$((24 * 256 + 4)) count=8 oflag=direct status=none
+fsfreeze -u "$work/outer"
+wait "$load" || { cat "$work/hung.log"; fail "the writes that hung have failed"; }
+dst delete storage >/dev/null
+module_unload
