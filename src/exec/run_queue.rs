@@ -380,7 +380,8 @@ impl RunQueue {
     pub(super) fn stop(&self) {
         let mut queue = self.queue.lock();
         queue.stopping = true;
-        while let Some(at) = queue.idle() {
+        for at in 0..queue.places.len() {
+            // Who is not idle looks by itself.
             queue.bring(Event::Work, at);
         }
     }

@@ -117,6 +117,12 @@ fn read_cpus(list: &CpuList) -> Outcome<Option<Arc<CpuSet>>> {
     let text = CString::try_from_fmt(fmt!("{}", list.as_str()))?;
     let wrong = |error: Error| match error {
         ENOMEM => Fault::from(ENOMEM),
+        ERANGE => fault!(
+            ERANGE,
+            Field::WorkerCpus,
+            "{} names CPUs that this machine cannot have",
+            list.as_str()
+        ),
         error => fault!(
             error,
             Field::WorkerCpus,
@@ -135,7 +141,7 @@ fn no_such_cpu(list: &CpuList) -> Fault {
     fault!(
         EINVAL,
         Field::WorkerCpus,
-        "none of the CPUs {} is there and online",
+        "none of the CPUs {} is online",
         list.as_str()
     )
 }

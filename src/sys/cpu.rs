@@ -45,7 +45,7 @@ impl CpuSet {
     /// steps (`0-63:2/8`), `all`, `N` for the last CPU.
     ///
     /// May sleep. Errors: `EINVAL` when the list cannot be read or names no CPU, `ERANGE` when it
-    /// names CPUs that this kernel cannot have, `ENOMEM`.
+    /// names CPUs that this machine cannot have, `ENOMEM`.
     pub fn parse(list: &CStr) -> Result<Self> {
         let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
         let place: &mut Cpumask = &mut mask;

@@ -122,7 +122,7 @@ pub fn own<R>(f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
 }
 
 impl Thread {
-    /// Starts a thread called `name` (15 bytes of it are seen in `ps`) with a nice level
+    /// Starts a thread called `name` (15 bytes of it are its `comm`, all are seen in `ps`) with a nice level
     /// ([`Self::set_nice`]) that runs `body` once.
     ///
     /// May sleep. Errors: `ENOMEM`, `EINTR` when the caller was killed meanwhile.

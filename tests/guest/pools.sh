@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # The workers of a storage: their number, nice level and CPUs are changed while data is written and checked, before the
 # start as well, and hold for workers that come later; what would let a device that hangs hold up others is refused.
-# needs: losetup fio fsfreeze mkfs.ext4 python3 taskset
+# needs: losetup ip fio fsfreeze mkfs.ext4 python3 taskset
 # timeout: 300
+# outage-exceeds-hung-task
 . "$(dirname "$0")/lib.sh"
 
 module_load
@@ -26,14 +27,17 @@ expect_error "3 to 1024 are possible" dst set storage --workers 2
 expect_error "concerns: --workers" dst set storage --workers 2
 expect_error "-20 to 19 are possible" dst set storage --worker-nice 20
 expect_error "no list of CPUs" dst set storage --worker-cpus 0-x
-expect_error "is there and online" dst set storage --worker-cpus 60
-expect_error "is there and online" dst set storage --worker-cpus 60-63
+expect_error "cannot have" dst set storage --worker-cpus 4000
+echo 0 >/sys/devices/system/cpu/cpu1/online
+at_exit eval "echo 1 >/sys/devices/system/cpu/cpu1/online"
+expect_error "none of the CPUs 1 is online" dst set storage --worker-cpus 1
+echo 1 >/sys/devices/system/cpu/cpu1/online
 expect_error "there is no storage" dst set other --workers 4
 expect_equal "what is told of a change" 'storage "storage" has 4 workers, nice level 3, on CPUs 1' \
 	"$(dst set storage --workers 4 --worker-nice 3 --worker-cpus 1)"
 expect_equal "threads" 0 "$(count)"
 dst start storage >/dev/null
-expect_equal "names" "dst_io-storage/ dst_io-storage/ dst_io-storage/ dst_io-storage/" "$(names)"
+expect_equal "names" "dst_io-storage/0 dst_io-storage/1 dst_io-storage/2 dst_io-storage/3" "$(names)"
 expect_equal "nice levels" 3 "$(nice_levels)"
 expect_equal "CPUs" 1 "$(cpus)"
 
@@ -77,8 +81,11 @@ expect_equal "threads" 3 "$(count)"
 dst delete storage >/dev/null
 
 # A loop device on a file of a filesystem hangs while that is frozen: once its 128 requests are taken, whoever submits
-# another one sleeps, a worker of the storage in the end.
+# another one sleeps. What crosses from a remote node with no room into that device is submitted by a worker.
 say "a worker that hangs in a device is not waited for"
+network server client
+listen=$(address server):1025
+on server dst export add "$near" --listen "$listen" --allow "$(address client)" >/dev/null
 mkfs.ext4 -qF "$outer"
 mounted "$outer" "$work/outer"
 dd if=/dev/zero of="$work/outer/file" bs=1M count=24 status=none
@@ -86,20 +93,33 @@ hung=$(losetup --show -f "$work/outer/file")
 at_exit losetup -d "$hung"
 at_exit fsfreeze -u "$work/outer"
 sync
-dst create storage --raw "$hung" "$near" >/dev/null
+on client dst create storage --raw --queue-depth 1 "$listen" "$hung" "$second" >/dev/null
+boundary=$(($(sectors "$near") * 512))
 dst set storage --workers 8 >/dev/null
+# load NAME FIO-OPTION...: writes in the background until it is killed; its pid is put into NAME.
+load() {
+	local -n pid_out=$1
+	fio --output="$work/$1.log" --name="$1" --filename=/dev/dst --direct=1 --ioengine=libaio --time_based --runtime=1000 "${@:2}" &
+	pid_out=$!
+	at_exit kill -KILL "$pid_out"
+}
 fsfreeze -f "$work/outer"
-fio --output="$work/hung.log" --name=hung --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=600 --rw=randwrite \
-	--bs=4k --size=23m --number_ios=1500 &
-load=$!
-at_exit kill -KILL "$load"
+load near_load --rw=randwrite --bs=4k --iodepth=32 --size=8m
+load hung_load --rw=randwrite --bs=4k --iodepth=400 --offset=$((boundary + (1 << 20))) --size=16m
+load cross_load --rw=write --bs=64k --iodepth=4 --offset=$((boundary - 32768)) --size=64k --numjobs=8
 stuck() { for thread in $(threads); do if grep -q '^State:.D' "/proc/$thread/status"; then return 0; fi; done; false; }
 wait_until 60 stuck || fail "no worker hangs"
 timeout 60 dst set storage --workers 3 --worker-nice 1 >/dev/null || fail "the change waits for the device that hangs"
 expect_equal "threads" 3 "$(count)"
 stuck || fail "the worker does not hang any more"
-dd if=/dev/zero of=/dev/dst bs=4k seek=$((24 * 256 + 4)) count=8 oflag=direct status=none
+expect_error "3 to 1024 are possible" dst set storage --workers 2
+sound=$(sed 's/.* \([0-9]*\) \[[0-9]*\]$/\1/' /sys/devices/storage/nodes)
+timeout 60 dd if=/dev/zero of=/dev/dst bs=4k count=8 oflag=direct,seek_bytes seek=$((sound * 512)) status=none ||
+	fail "I/O to a sound node does not go on"
 fsfreeze -u "$work/outer"
-wait "$load" || { cat "$work/hung.log"; fail "the writes that hung have failed"; }
+kill -INT "$near_load" "$hung_load" "$cross_load"
+wait || true
+expect_equal "errors" 0 "$(cat /sys/devices/storage/errors)"
 dst delete storage >/dev/null
+expect_equal "threads after the deletion" 0 "$(count)"
 module_unload
