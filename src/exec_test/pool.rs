@@ -31,7 +31,8 @@ pub(super) fn plain(workers: u32) -> Result<Arc<Pool>> {
     Ok(Arc::new(pool, GFP_KERNEL)?)
 }
 
-/// Lets a worker wait at `gate`; returns when it does.
+/// Lets a worker wait at `gate`; returns when it does. It does not wait for ever, so that a case
+/// that fails can end.
 pub(super) fn occupy(pool: &Pool, gate: &Arc<Completion>) -> Result<crate::exec::Pending<()>> {
     let (at, gate) = (Number::new()?, gate.clone());
     let there = at.clone();
@@ -41,7 +42,7 @@ pub(super) fn occupy(pool: &Pool, gate: &Arc<Completion>) -> Result<crate::exec:
         |_| Ok(()),
         move |(), ()| {
             there.set(1);
-            let _ = gate.wait(Wait::FOREVER);
+            let _ = gate.wait(PATIENT);
         },
     )?;
     until(|| at.get() == 1)?;
@@ -280,7 +281,7 @@ pub fn remove_polling(context: &Context) -> Result {
     let task = pool.spawn(c"test", async move {
         // Never 0, which is before it has begun.
         there.set(worker::number().map_or(100, |number| number.saturating_add(1)));
-        let _ = way.wait(Wait::FOREVER);
+        let _ = way.wait(PATIENT);
         yield_now().await;
         there.set(worker::number().map_or(200, |number| number.saturating_add(1)));
     })?;

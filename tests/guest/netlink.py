@@ -150,7 +150,7 @@ def refusals():
     refused("nicer", errno.EINVAL, "-20 to 19", ".worker-nice", change, name="s", **{"worker-nice": -21})
     refused("no list", errno.EINVAL, "no list", ".worker-cpus", change, name="s", **{"worker-cpus": "0-"})
     refused("far CPU", errno.ERANGE, "cannot have", ".worker-cpus", change, name="s", **{"worker-cpus": "99999"})
-    refused("long list", errno.ERANGE, None, ".worker-cpus", change, name="s", **{"worker-cpus": "0," * 64 + "0"})
+    refused("long list", errno.EINVAL, None, ".worker-cpus", change, name="s", **{"worker-cpus": "0," * 64 + "0"})
     refused("whose", errno.ENOENT, "no storage", ".name", change, name="x", workers=3)
     family.do("storage-del", {"name": "s"})
     refused("deleted", errno.ENOENT, "no storage", ".name", "storage-del", name="s")
