@@ -16,11 +16,13 @@ guest_root() {
 # compilers' versions follow from the date of the suite.
 kernel_tree() {
 	local key
+	! is_debug "$1" || { debug_kernel; return; }
 	key=$(content_key "$1" "$SUITE_DATE" "$(declare -f make_kernel_tree)" -- "$recipes/prepare-kernel-headers")
 	echo "$cache/kernel-tree-$1-$key"
 }
 # kernel_image RELEASE: vmlinuz, and the modules as they lie in /usr/lib/modules.
 kernel_image() {
+	! is_debug "$1" || { debug_kernel; return; }
 	echo "$cache/kernel-image-$1-$(content_key "$1" "$(declare -f make_kernel_image)")"
 }
 # initramfs RELEASE: the folder that holds initramfs.gz.
@@ -29,6 +31,19 @@ initramfs() {
 	key=$(content_key "$(kernel_image "$1")" "$(guest_root)" "$(declare -f make_initramfs)" -- \
 		"$recipes/guest/init" "$recipes/guest/start")
 	echo "$cache/initramfs-$1-$key"
+}
+
+# debug_kernel: the stock sources as a kernel that checks itself, built with LLVM. It stands for a kernel_image (vmlinuz,
+# modules) and for a kernel_tree (linux/) of the release that "debug" is.
+is_debug() { [[ $1 == *-debug ]]; }
+llvm_root() {
+	echo "$cache/llvm-$(content_key "$SUITE_DATE" "$(packages_of llvm)" "$(declare -f make_root)")"
+}
+debug_kernel() {
+	local key
+	key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_debug_kernel)" -- \
+		"$top/tests/debug/debug.config" "$recipes/packages/llvm.list")
+	echo "$cache/kernel-debug-$STOCK_RELEASE-$key"
 }
 
 # um_kernel RELEASE: the same sources as a user-mode kernel, linux/linux, with what its modules are built against.
@@ -110,6 +125,43 @@ make_um_kernel() {
 }
 ensure_um_kernel() { make_once "$(um_kernel "$1")" make_um_kernel "$1"; prune "$cache/kernel-um-$1" "$(um_kernel "$1")"; }
 
+make_debug_kernel() {
+	local folder=$1 release series=$STOCK_SERIES
+	release=$(kernel_release debug)
+	(
+		hold_lock "packages-$STOCK_RELEASE"
+		download "$cache/packages/$STOCK_RELEASE" linux-source-"$series"="$STOCK_VERSION"
+	)
+	mkdir "$folder/packages" "$folder/linux"
+	dpkg-deb -x "$cache/packages/$STOCK_RELEASE/linux-source-$series"_*.deb "$folder/packages"
+	tar -C "$folder/linux" --strip-components=1 --no-same-owner \
+		-xf "$folder/packages/usr/src/linux-source-$series.tar.xz"
+	remove_tree "$folder/packages"
+	make_once "$(llvm_root)" make_root llvm
+	prune "$cache/llvm" "$(llvm_root)"
+	"$recipes/in-root" --root "$(llvm_root)" --bind "$top" --chdir "$folder/linux" bash -euc '
+		make -s LLVM=1 allnoconfig KCONFIG_ALLCONFIG="$1"
+		if grep "^CONFIG_" "$1" | sed "s/^\(.*\)=n$/# \1 is not set/" | grep -vxFf .config; then
+			echo "Kconfig does not accept these lines of $1" >&2
+			exit 1
+		fi
+		found=$(make -s LLVM=1 kernelrelease)
+		[[ $found == "$2" ]] || { echo "the kernel calls itself $found, not $2" >&2; exit 1; }
+		make -s LLVM=1 -j"$(nproc)" bzImage modules
+		make -s LLVM=1 INSTALL_MOD_PATH=../installed modules_install
+		rm ../installed/lib/modules/*/build
+		# What is linked into the kernel; a module needs the objects of the tools only.
+		find . -path ./tools -prune -o -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" \) -exec rm {} +
+	' bash "$top/tests/debug/debug.config" "$release"
+	mv "$folder/installed/lib/modules" "$folder/modules"
+	rm -r "$folder/installed"
+	mv "$folder/linux/arch/x86/boot/bzImage" "$folder/vmlinuz"
+}
+ensure_debug_kernel() {
+	make_once "$(debug_kernel)" make_debug_kernel
+	prune "$cache/kernel-debug-$STOCK_RELEASE" "$(debug_kernel)"
+}
+
 make_kernel_image() {
 	local folder=$1 release=$2
 	(
@@ -154,6 +206,7 @@ make_initramfs() {
 	cp "$(guest_root)/bin/busybox" "$image/bin/"
 	install -m 755 "$recipes/guest/init" "$image/init"
 	install -m 755 "$recipes/guest/start" "$image/start"
+	: >"$image/lib/order"
 	while read -r file; do
 		case $file in
 		*.xz) xz -dc "$modules/$file" ;;
@@ -166,7 +219,7 @@ make_initramfs() {
 	remove_tree "$image"
 }
 ensure_initramfs() {
-	ensure_kernel_image "$1"
+	if is_debug "$1"; then ensure_debug_kernel; else ensure_kernel_image "$1"; fi
 	ensure_guest_root
 	make_once "$(initramfs "$1")" make_initramfs "$1"
 	prune "$cache/initramfs-$1" "$(initramfs "$1")"

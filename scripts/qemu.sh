@@ -59,6 +59,9 @@ guest_option() {
 guest_command() {
 	local run=$1 release image tag dir item i shares=run:rw,modules path options
 	release=$(kernel_release "$guest_kernel")
+	# Without ACPI's table of interrupts, which an emulated machine under KASAN interprets for minutes, and without
+	# 5-level paging, with which an interrupt inside identify_cpu() looks like a wild access.
+	! is_debug "$release" || guest_append+=' pci=noacpi no5lvl'
 	image=$(kernel_image "$release")
 	[[ -e $image/vmlinuz && -d $(initramfs "$release") ]] ||
 		die "the kernel $release is not prepared: run 'make setup' (scripts/setup $guest_kernel)"
