@@ -18,7 +18,7 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{ printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: T=name (one test), KERNEL=stock or meta, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
+	@echo 'Variables: T=name (one test), KERNEL=stock, meta or debug, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
 
 .PHONY: setup update
 setup: ## Prepare compilers, guest system and kernel in the cache (about 5 minutes, once)
@@ -39,7 +39,7 @@ dst: ## Build the static program: build/dst
 demo: ## Three virtual machines form one disk with a filesystem on it
 	@scripts/demo
 
-.PHONY: test test-host test-guest test-machines
+.PHONY: test test-host test-guest test-machines test-debug
 test: ## Run every test (T=name for one)
 	@tests/run $(T)
 test-host: ## Run what needs no virtual machine: format, lints, layers, unit and property tests
@@ -48,6 +48,8 @@ test-guest: ## Run the tests of the module in guests
 	@tests/run --guest $(T)
 test-machines: ## Run the tests that take several virtual machines
 	@tests/run --machines $(T)
+test-debug: ## Run the guest tests on a kernel that checks itself (builds it once, about 20 minutes)
+	@tests/run --debug $(T)
 
 .PHONY: soak soak-power-cut
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)

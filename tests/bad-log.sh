@@ -8,3 +8,4 @@ bad_log+='|possible (recursive locking|circular locking|irq lock)|INFO: task .* 
 bad_log+='|refcount_t:|list_(add|del) corruption|sleeping function called|scheduling while atomic|Bad page state'
 bad_log+='|page allocation failure|Memory leak|rust_kernel: panicked|kernel: panicked|Slab cache still has objects'
 bad_log+='|Objects remaining|held lock freed|bad unlock balance|inconsistent lock state|waiting for .* to become free'
+bad_log+='|INFO: trying to register|lockdep is turned off|ODEBUG'

@@ -77,6 +77,8 @@ need() {
 # module_load [PARAMETER=VALUE...]: loads the module; at the end of the test all its storages and exports are removed.
 module_load() {
 	insmod "$module" "$@"
+	# For the runner, which may have to name functions of a module that is out.
+	[[ ! -e /sys/kernel/debug/kmemleak ]] || cat /sys/module/dst_blk/sections/.text >"${DST_WORK:-/tmp/test}.text"
 	at_exit "$tests/clear"
 }
 module_unload() { rmmod dst_blk; }
