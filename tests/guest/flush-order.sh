@@ -30,10 +30,10 @@ flushes() { grep -c "block_bio_$1: $(number /dev/dst) F" "$2" || true; }
 
 # record FILE FUNCTION: the events of FUNCTION. The kernel switches tracepoints on by changing its code, and an emulated CPU
 # may go on with a copy of the code as it was before, at some of the places; then events of bios that have begun are
-# missing, and it is done again.
+# missing, and it is done again, at last in a fresh guest.
 record() {
 	local queued ended
-	for _ in 1 2 3 4 5; do
+	for _ in 1 2 3; do
 		echo >$trace/trace
 		tracing 1
 		"$2"
@@ -44,7 +44,7 @@ record() {
 		((queued != ended)) || return 0
 		say "a tracepoint does not work: $queued flushes have begun and $ended have ended"
 	done
-	fail "the trace shows $queued flushes that begin and $ended that end"
+	unfit "the trace shows $queued flushes that begin and $ended that end"
 }
 
 # Writes at some depth, flushes between them, single writes that have to be stable when they end, and a filesystem's

@@ -11,6 +11,9 @@ mkdir "$queue"
 # The controls are kept apart from the tests, so that nobody runs them by mistake.
 ls "$tests"/framework/*.sh >"$queue/list"
 "$tests/runner" "$queue" --here || fail "the runner ended with status $?"
+[[ ! -e $queue/result.control-unfit ]] || fail "a test for which the guest is unfit has a result at once"
+# Here the same guest stands for the fresh ones.
+for _ in 1 2; do "$tests/runner" "$queue" --here || fail "the runner ended with status $?"; done
 
 verdict() {
 	local found
@@ -20,6 +23,7 @@ verdict() {
 verdict control-pass pass ''
 verdict control-skip skip 'nothing to do'
 verdict control-needs skip 'this guest has no such-a-command'
+verdict control-unfit fail '3 guests, and in each: it cannot count'
 verdict control-status fail 'exit status 9'
 verdict control-assertion fail 'the answer: expected'
 verdict control-command fail 'false'

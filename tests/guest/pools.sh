@@ -106,6 +106,9 @@ load() {
 fsfreeze -f "$work/outer"
 load near_load --rw=randwrite --bs=4k --iodepth=32 --size=8m
 load hung_load --rw=randwrite --bs=4k --iodepth=400 --offset=$((boundary + (1 << 20))) --size=16m
+# Otherwise the device would take what crosses into it, and nobody would sleep.
+full() { read -r _ requests <"/sys/block/${hung#/dev/}/inflight" && ((requests >= 128)); }
+wait_until 60 full || fail "the device that hangs has only these requests: $(cat "/sys/block/${hung#/dev/}/inflight")"
 load cross_load --rw=write --bs=64k --iodepth=4 --offset=$((boundary - 32768)) --size=64k --numjobs=8
 stuck() { for thread in $(threads); do if grep -q '^State:.D' "/proc/$thread/status"; then return 0; fi; done; false; }
 wait_until 60 stuck || fail "no worker hangs"
