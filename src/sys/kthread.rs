@@ -122,8 +122,8 @@ pub fn own<R>(f: impl FnOnce(&dyn Any) -> R) -> Option<R> {
 }
 
 impl Thread {
-    /// Starts a thread called `name` (15 bytes of it are its `comm`, all are seen in `ps`) with a nice level
-    /// ([`Self::set_nice`]) that runs `body` once.
+    /// Starts a thread called `name` (15 bytes of it are its `comm`, all are seen in `ps`) with a
+    /// nice level ([`Self::set_nice`]) that runs `body` once.
     ///
     /// May sleep. Errors: `ENOMEM`, `EINTR` when the caller was killed meanwhile.
     pub fn spawn<F: FnOnce(&Slot) + Send + 'static>(

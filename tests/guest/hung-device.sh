@@ -7,6 +7,7 @@
 # timeout: 300
 # outage-exceeds-hung-task
 . "$(dirname "$0")/lib.sh"
+. "$tests/helpers/hanging.sh"
 . "$tests/helpers/data.sh"
 
 network server client
@@ -16,18 +17,6 @@ disk sound 16M
 disk near 16M
 disk second 16M
 
-# A loop device on a file of a filesystem hangs while that is frozen: once its 128 requests are taken, whoever submits
-# another one sleeps.
-hanging() {
-	local -n hanging_out=$1
-	mkfs.ext4 -qF "$2"
-	mounted "$2" "$work/$1"
-	dd if=/dev/zero of="$work/$1/file" bs=1M count=24 status=none
-	hanging_out=$(losetup --show -f "$work/$1/file")
-	at_exit losetup -d "$hanging_out"
-	at_exit fsfreeze -u "$work/$1"
-	sync
-}
 hanging far_hung "$outer_far"
 hanging near_hung "$outer_near"
 

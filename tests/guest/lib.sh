@@ -88,8 +88,8 @@ module_load() {
 pins_sockets() { [[ -e /proc/lockdep ]]; }
 remove_module() { rmmod dst_blk 2>/dev/null; }
 module_unload() {
-	! pins_sockets || wait_until 60 remove_module || true
-	[[ ! -d /sys/module/dst_blk ]] || rmmod dst_blk
+	if pins_sockets; then wait_until 60 remove_module && return; fi
+	rmmod dst_blk
 }
 
 # mounted DEVICE FOLDER [MOUNT-OPTION...]: mounts DEVICE until the test ends.

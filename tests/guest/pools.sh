@@ -6,6 +6,7 @@
 # timeout: 300
 # outage-exceeds-hung-task
 . "$(dirname "$0")/lib.sh"
+. "$tests/helpers/hanging.sh"
 
 module_load
 disk near 24M
@@ -80,19 +81,12 @@ dst start storage >/dev/null
 expect_equal "threads" 3 "$(count)"
 dst delete storage >/dev/null
 
-# A loop device on a file of a filesystem hangs while that is frozen: once its 128 requests are taken, whoever submits
-# another one sleeps. What crosses from a remote node with no room into that device is submitted by a worker.
+# What crosses from a remote node with no room into that device is submitted by a worker.
 say "a worker that hangs in a device is not waited for"
 network server client
 listen=$(address server):1025
 on server dst export add "$near" --listen "$listen" --allow "$(address client)" >/dev/null
-mkfs.ext4 -qF "$outer"
-mounted "$outer" "$work/outer"
-dd if=/dev/zero of="$work/outer/file" bs=1M count=24 status=none
-hung=$(losetup --show -f "$work/outer/file")
-at_exit losetup -d "$hung"
-at_exit fsfreeze -u "$work/outer"
-sync
+hanging hung "$outer"
 on client dst create storage --raw --queue-depth 1 "$listen" "$hung" "$second" >/dev/null
 boundary=$(($(sectors "$near") * 512))
 dst set storage --workers 8 >/dev/null
@@ -103,7 +97,7 @@ load() {
 	pid_out=$!
 	at_exit kill -KILL "$pid_out"
 }
-fsfreeze -f "$work/outer"
+fsfreeze -f "$work/hung"
 load near_load --rw=randwrite --bs=4k --iodepth=32 --size=8m
 load hung_load --rw=randwrite --bs=4k --iodepth=400 --offset=$((boundary + (1 << 20))) --size=16m
 # Otherwise the device would take what crosses into it, and nobody would sleep.
@@ -119,7 +113,7 @@ expect_error "3 to 1024 are possible" dst set storage --workers 2
 sound=$(sed 's/.* \([0-9]*\) \[[0-9]*\]$/\1/' /sys/devices/storage/nodes)
 timeout 60 dd if=/dev/zero of=/dev/dst bs=4k count=8 oflag=direct,seek_bytes seek=$((sound * 512)) status=none ||
 	fail "I/O to a sound node does not go on"
-fsfreeze -u "$work/outer"
+fsfreeze -u "$work/hung"
 kill -INT "$near_load" "$hung_load" "$cross_load"
 wait || true
 expect_equal "errors" 0 "$(cat /sys/devices/storage/errors)"
