@@ -12,6 +12,9 @@ tool_root() {
 guest_root() {
 	echo "$cache/guest-$(content_key "$SUITE_DATE" "$(packages_of guest)" "$(declare -f make_root)")"
 }
+emulator_root() {
+	echo "$cache/emulator-$(content_key "$SUITE_DATE" "$(packages_of emulator)" "$(declare -f make_root)")"
+}
 # kernel_tree RELEASE: sources with configuration and Rust metadata in linux/, as modules are built against. The
 # compilers' versions follow from the date of the suite.
 kernel_tree() {
@@ -74,6 +77,7 @@ make_root() {
 	: >"$folder/etc/hosts"
 }
 ensure_tool_root() { make_once "$(tool_root)" make_root tool; prune "$cache/tool" "$(tool_root)"; }
+ensure_emulator_root() { make_once "$(emulator_root)" make_root emulator; prune "$cache/emulator" "$(emulator_root)"; }
 ensure_guest_root() { make_once "$(guest_root)" make_root guest; prune "$cache/guest" "$(guest_root)"; }
 
 # version_of RELEASE: the package version that was chosen for it.

@@ -13,7 +13,7 @@
 #   machines_end                      ends everything; for an EXIT trap
 #
 # The segment is a QEMU process without a machine that joins one socket per guest to a hub, so that no guest's death
-# takes the network away. Needs QEMU 7.2 (stream sockets).
+# takes the network away.
 
 declare -A machine_pid=() machine_in=() machine_out=() machine_count=() machine_number=()
 machines_folder=
@@ -25,7 +25,8 @@ machines_begin() {
 	local -a hub
 	machines_folder=$(mktemp -d "${TMPDIR:-/tmp}/dst-machines.XXXXXX")
 	machines_names=("$@")
-	hub=(qemu-system-x86_64 -name dst-segment -machine none -nodefaults -display none)
+	emulator
+	hub=("${emulator[@]}" -name dst-segment -machine none -nodefaults -display none)
 	for name; do
 		i=$((i + 1))
 		machine_number[$name]=$i

@@ -4,6 +4,17 @@
 # How a guest is put together: one function that turns a description into QEMU's command line, used by vm (one guest,
 # one command) and machines.sh (several guests on one network). Sourced after lib.sh and artefacts.sh.
 
+# emulator: fills the array emulator with the command that starts QEMU from its own root on the host's files: with that
+# root's program loader and libraries, in no namespace, so that it sees every folder that a guest shares.
+emulator() {
+	local root
+	root=$(emulator_root)
+	[[ -d $root ]] || die "there is no emulator yet: run 'make setup' first"
+	emulator=("$root/usr/lib64/ld-linux-x86-64.so.2" --argv0 qemu-system-x86_64
+		--library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/qemu-system-x86_64"
+		-L "$root/usr/share/qemu" -L "$root/usr/share/seabios")
+}
+
 # kvm_works: true where a guest really boots under KVM. The device file alone proves nothing: it also exists on machines
 # without hardware virtualisation. The answer is kept until the next boot of the host.
 kvm_works() {
@@ -13,7 +24,8 @@ kvm_works() {
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	if [[ ! -e $answer || $(cut -d' ' -f1 "$answer") != "$boot" ]]; then
 		dir=$(mktemp -d)
-		timeout 30 qemu-system-x86_64 -accel kvm -cpu host -m 512M -nodefaults -no-reboot -display none \
+		emulator
+		timeout 30 "${emulator[@]}" -accel kvm -cpu host -m 512M -nodefaults -no-reboot -display none \
 			-serial "file:$dir/console" -kernel "$(kernel_image "$release")/vmlinuz" \
 			-initrd "$(initramfs "$release")/initramfs.gz" \
 			-append 'console=ttyS0 quiet panic=-1 dst.probe' >/dev/null 2>&1 </dev/null || true
@@ -65,7 +77,8 @@ guest_command() {
 	image=$(kernel_image "$release")
 	[[ -e $image/vmlinuz && -d $(initramfs "$release") ]] ||
 		die "the kernel $release is not prepared: run 'make setup' (scripts/setup $guest_kernel)"
-	qemu=(qemu-system-x86_64 -name "$guest_name" -m "$guest_mem" -smp "$guest_cpus" -nodefaults -no-reboot -display none
+	emulator
+	qemu=("${emulator[@]}" -name "$guest_name" -m "$guest_mem" -smp "$guest_cpus" -nodefaults -no-reboot -display none
 		-kernel "$image/vmlinuz" -initrd "$(initramfs "$release")/initramfs.gz"
 		-serial "${guest_serial:-file:$run/console.log}" -device virtio-serial-pci)
 	if ((guest_icount)); then
