@@ -40,8 +40,8 @@ demo: ## Three virtual machines form one disk with a filesystem on it
 	@scripts/demo
 
 .PHONY: test test-host test-guest test-machines test-debug
-test: ## Run every test (T=name for one)
-	@tests/run $(T)
+test: ## Run every test (T=name for one; CI=1 adds some on the debug kernel)
+	@tests/run $(if $(CI),--ci) $(T)
 test-host: ## Run what needs no virtual machine: format, lints, layers, unit and property tests
 	@tests/run --host $(T)
 test-guest: ## Run the tests of the module in guests
