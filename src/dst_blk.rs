@@ -47,7 +47,7 @@ mod backend;
 use crate::{
     backend::Backend,
     control::{events::Events, Control},
-    exec::Pools,
+    exec::{Pools, TasksFile},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -71,6 +71,7 @@ struct Module {
     control: Option<Control<Backend>>,
     backend: Arc<Backend>,
     _pools: Arc<Pools>,
+    _tasks: TasksFile,
 }
 
 impl kernel::Module for Module {
@@ -79,6 +80,7 @@ impl kernel::Module for Module {
             0 => sys::cpu::online(),
             workers => workers.min(exec::pool::MAX_WORKERS),
         };
+        let tasks = TasksFile::new(c"dst")?;
         let pools = Arc::new(Pools::new(workers)?, GFP_KERNEL)?;
         let events = Events::new()?;
         let backend = Backend::new(module, pools.clone(), &events)?;
@@ -91,6 +93,7 @@ impl kernel::Module for Module {
             control: Some(control),
             backend,
             _pools: pools,
+            _tasks: tasks,
         })
     }
 }

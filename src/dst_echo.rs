@@ -22,9 +22,11 @@ pub mod dst_core {
 #[allow(unsafe_code)]
 pub mod sys {
     //! Of the kernel interfaces, threads and sockets.
+    pub mod clock;
     pub mod completion;
     pub mod cpu;
     pub mod display;
+    pub mod global;
     pub mod kthread;
     pub mod net_namespace;
     pub mod ratelimit;
@@ -32,6 +34,9 @@ pub mod sys {
     pub mod socket;
     pub mod socket_address;
     pub mod socket_wait;
+    pub mod static_text;
+    pub mod try_cell;
+    pub mod wait_queue;
     pub mod waker;
 }
 

@@ -10,9 +10,14 @@ pub mod dst_core;
 #[allow(unsafe_code)]
 pub mod sys {
     //! What the executor needs of `src/sys`.
+    pub mod clock;
     pub mod completion;
     pub mod cpu;
+    pub mod global;
     pub mod kthread;
+    pub mod static_text;
+    pub mod try_cell;
+    pub mod wait_queue;
     pub mod waker;
 }
 

@@ -5,6 +5,7 @@
  */
 
 #include "../sys/cpu.c"
+#include "../sys/global.c"
 #include "../sys/kthread.c"
 #include "../sys/net_namespace.c"
 #include "../sys/ratelimit.c"

@@ -2,7 +2,7 @@
 
 //! Running a future on a thread that may sleep: the bridge from system calls to tasks.
 
-use crate::sys::waker::{waker, Wake};
+use crate::sys::waker::{waker, Wake, WakerTable};
 use core::{
     future::Future,
     pin::Pin,
@@ -22,7 +22,13 @@ struct Parker {
     changed: CondVar,
 }
 
+static WAKERS: WakerTable<Parker> = WakerTable::new();
+
 impl Wake for Parker {
+    fn table() -> &'static WakerTable<Self> {
+        &WAKERS
+    }
+
     fn wake(this: ArcBorrow<'_, Self>) {
         *this.woken.lock() = true;
         this.changed.notify_one();

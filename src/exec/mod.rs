@@ -21,23 +21,46 @@
 //! done. Dropping a future is where its resources are released, so futures must not own memory
 //! that hardware, the block layer or the network can still reach.
 
+pub mod awaits;
 pub mod block_on;
+pub mod blocking;
+pub mod channel;
+pub mod mutex;
+pub mod notify;
+pub mod oneshot;
 pub mod pool;
 pub mod pools;
 pub mod ring;
 pub mod run_queue;
 pub mod schedule;
+pub mod scope;
+pub mod select;
+pub mod semaphore;
+pub mod slab;
 pub mod task;
+pub mod tasks;
 pub mod ticket;
 pub mod timer;
+pub mod value;
 pub mod waker_cell;
 pub mod worker;
 
+pub use awaits::wait_for;
 pub use block_on::{block_on, boxed};
+pub use blocking::run_blocking;
+pub use channel::channel;
+pub use mutex::AsyncMutex;
+pub use notify::Notify;
+pub use oneshot::oneshot;
 pub use pool::{Pool, Settings};
 pub use pools::Pools;
 pub use ring::Ring;
 pub use schedule::{On, Pending};
+pub use scope::{scope, Scope};
+pub use select::{both, select, Either};
+pub use semaphore::Semaphore;
 pub use task::{yield_now, JoinHandle};
-pub use timer::{timeout, Timer};
+pub use tasks::TasksFile;
+pub use timer::{timeout, timeout_at, Timer};
+pub use value::{join_all, spawn_value, ValueHandle};
 pub use waker_cell::WakerCell;

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Tasks: futures with a state word, run by the workers of a pool.
+//!
+//! A task has ended when its future is dropped and nothing holds it any more: a [`Hold`] is taken
+//! for each child in one of its scopes, so that a task ends after its children without a worker
+//! that waits for them.
 
-use super::{pool::RunQueue, waker_cell::WakerCell};
+use super::{awaits::TURN, pool::RunQueue, scope::Membership, tasks};
 use crate::{
     dst_core::task_state::{self, Action, Event, State},
-    sys::waker::{waker, Wake},
+    sys::{
+        clock,
+        static_text::StaticText,
+        wait_queue::{WaitQueue, Waiter},
+        waker::{target, waker, Wake, WakerTable},
+    },
 };
 use core::{
     future::{poll_fn, Future},
-    pin::Pin,
-    task::{Context, Poll},
+    pin::{pin, Pin},
+    task::{Context, Poll, Waker},
 };
 use kernel::pr_warn_once;
 use kernel::{
+    fmt,
     list::{impl_list_arc_safe, impl_list_item, AtomicTracker, ListArc, ListLinks, TryNewListArc},
     new_mutex,
     prelude::*,
@@ -40,11 +50,26 @@ pub struct Task {
     /// worker at a time.
     #[pin]
     body: Mutex<Option<Body>>,
+    /// The future itself, and the tasks that must end before this one has.
+    holds: Atomic<u32>,
     #[pin]
     done: Completion,
+    /// The task's place in the scope that it was spawned in, left at its end.
     #[pin]
-    joiner: WakerCell,
+    membership: Mutex<Option<Membership>>,
+    /// Tasks that await the end.
+    #[pin]
+    joiners: WaitQueue<()>,
+    /// What is left of the turn, see [`super::awaits`].
+    budget: Atomic<u32>,
+    awaits: StaticText,
+    /// When it was polled for the last time, in milliseconds of the coarse clock.
+    polled: Atomic<i64>,
+    /// Where it is in the list of all tasks.
+    place: Atomic<usize>,
 }
+
+static WAKERS: WakerTable<Task> = WakerTable::new();
 
 impl_list_arc_safe! {
     impl ListArcSafe<0> for Task { tracked_by tracker: AtomicTracker; }
@@ -54,6 +79,10 @@ impl_list_item! {
 }
 
 impl Wake for Task {
+    fn table() -> &'static WakerTable<Self> {
+        &WAKERS
+    }
+
     fn wake(this: ArcBorrow<'_, Self>) {
         Task::apply(this, Event::Wake);
     }
@@ -75,14 +104,22 @@ impl Task {
                 name,
                 queue,
                 body <- new_mutex!(Some(body), "dst_task"),
+                holds: Atomic::new(1),
                 done <- Completion::new(),
-                joiner <- WakerCell::new(),
+                membership <- new_mutex!(None, "dst_task_membership"),
+                joiners <- WaitQueue::new(()),
+                budget: Atomic::new(TURN),
+                awaits: StaticText::new(),
+                polled: Atomic::new(clock::coarse_milliseconds()),
+                place: Atomic::new(0),
             }),
             GFP_KERNEL,
         )?;
+        let place = tasks::enter(task.clone())?;
+        task.place.store(place, ordering::Relaxed);
         task.queue.tasks.fetch_add(1, ordering::Relaxed);
         Task::apply(task.as_arc_borrow(), Event::Wake);
-        Ok(JoinHandle { task })
+        Ok(JoinHandle { task: Some(task) })
     }
 
     /// Changes the state word as the table says for `event`, and queues the task if asked to.
@@ -123,61 +160,182 @@ impl Task {
             let body = self.body.lock().take();
             drop(body);
             if Task::apply(this, Event::EndReady) == Action::Finish {
-                self.queue.tasks.fetch_sub(1, ordering::Relaxed);
-                self.done.complete_all();
-                self.joiner.wake();
+                self.release();
             }
         }
+    }
+
+    /// Lets go of one hold; the last one is the end of the task. Process context.
+    fn release(&self) {
+        if self.holds.fetch_sub(1, ordering::Full) != 1 {
+            return;
+        }
+        self.queue.tasks.fetch_sub(1, ordering::Relaxed);
+        tasks::leave(self.place.load(ordering::Relaxed));
+        self.done.complete_all();
+        self.joiners.with(|(), line| while line.grant() {});
+        // This may end the task that owns the scope, and so on outwards: the depth is that of
+        // scopes in scopes.
+        let membership = self.membership.lock().take();
+        drop(membership);
+    }
+
+    /// Leaves `membership` to the task until its end. Called when the task is polled.
+    pub(super) fn keep(&self, membership: Membership) {
+        *self.membership.lock() = Some(membership);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.holds.load(ordering::Acquire) == 0
     }
 
     fn poll(self: &Arc<Self>) -> bool {
         let waker = waker(self.clone());
         let mut context = Context::from_waker(&waker);
-        match &mut *self.body.lock() {
+        self.budget.store(TURN, ordering::Relaxed);
+        self.awaits.set(None);
+        let over = match &mut *self.body.lock() {
             Some(body) => body.as_mut().poll(&mut context).is_ready(),
             None => true,
+        };
+        self.polled
+            .store(clock::coarse_milliseconds(), ordering::Relaxed);
+        over
+    }
+
+    /// The task that `waker` wakes; `None` for a thread. Any context.
+    pub(super) fn of(waker: &Waker) -> Option<ArcBorrow<'_, Self>> {
+        target(waker)
+    }
+
+    /// Notes what the poll under way waits for. The first one counts: it is the purpose, what
+    /// follows is a deadline or the like.
+    pub(super) fn note(&self, what: &'static CStr) {
+        if !self.awaits.is_set() {
+            self.awaits.set(Some(what));
         }
+    }
+
+    /// Pays for an operation of the poll under way.
+    pub(super) fn spend(&self) {
+        // The worker that polls is the only one to change it.
+        let left = self.budget.load(ordering::Relaxed);
+        self.budget.store(left.saturating_sub(1), ordering::Relaxed);
+    }
+
+    /// Whether the poll under way has found enough operations ready.
+    pub(super) fn turn_is_over(this: ArcBorrow<'_, Self>) -> bool {
+        this.budget.load(ordering::Relaxed) == 0
+    }
+
+    /// Asks the task to end. Any context.
+    pub(super) fn cancel(this: ArcBorrow<'_, Self>) {
+        Task::apply(this, Event::Cancel);
+    }
+
+    /// Writes the task's line of the list.
+    pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = State::from_bits(self.state.load(ordering::Relaxed));
+        let name = match state {
+            state if state.is_done() => "joining",
+            state if state.is_running() => "running",
+            state if state.is_queued() => "queued",
+            _ => "waiting",
+        };
+        let cancelled = if state.is_cancelled() {
+            ",cancelled"
+        } else {
+            ""
+        };
+        let idle = clock::coarse_milliseconds()
+            .saturating_sub(self.polled.load(ordering::Relaxed))
+            .max(0);
+        let awaits = self.awaits.get().unwrap_or(c"-");
+        f.write_fmt(fmt!(
+            "{} {} {name}{cancelled} {idle} {}\n",
+            self.name,
+            &*self.queue.name,
+            awaits
+        ))
     }
 }
 
-/// The owner's handle of a task. Dropping it cancels the task and waits until it is done, so it
-/// must be dropped in process context and not by the task itself.
-pub struct JoinHandle {
+/// Keeps a task from ending although its future may be gone. Dropped in process context.
+pub(super) struct Hold {
     task: Arc<Task>,
 }
 
+impl Hold {
+    /// Holds `task`, which must be polling: then its own hold is not gone yet.
+    pub(super) fn new(task: ArcBorrow<'_, Task>) -> Self {
+        task.holds.fetch_add(1, ordering::Relaxed);
+        Self { task: task.into() }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.task.release();
+    }
+}
+
+/// The owner's handle of a task. Dropping it cancels the task and waits until it has ended, so it
+/// must be dropped in process context and not by a worker that the task, or one in a scope of its,
+/// needs in order to end; the task itself least of all. A task that owns others of its own pool
+/// spawns them in a [`super::Scope`], or awaits [`Self::joined`] before it drops the handle.
+pub struct JoinHandle {
+    /// `None` once the handle was detached.
+    task: Option<Arc<Task>>,
+}
+
 impl JoinHandle {
-    /// Asks the task to end: its future is dropped at its next await point. Does not wait.
+    /// Asks the task to end: its future is dropped at its next await point. Does not wait. Any
+    /// context.
     pub fn cancel(&self) {
-        Task::apply(self.task.as_arc_borrow(), Event::Cancel);
+        if let Some(task) = &self.task {
+            Task::cancel(task.as_arc_borrow());
+        }
     }
 
     /// Waits until the task has ended by itself or was cancelled. May sleep.
     pub fn join(&self) {
-        self.task.done.wait_for_completion();
+        if let Some(task) = &self.task {
+            task.done.wait_for_completion();
+        }
     }
 
-    /// The asynchronous form of [`Self::join`]; one task at a time may await it.
+    /// The asynchronous form of [`Self::join`]; any number of tasks may await it.
     pub async fn joined(&self) {
-        poll_fn(|context| {
-            self.task.joiner.register(context.waker());
-            if State::from_bits(self.task.state.load(ordering::Acquire)).is_done() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+        let Some(task) = &self.task else {
+            return;
+        };
+        let mut waiter = pin!(Waiter::new(&task.joiners, 1));
+        super::awaits::wait_for(c"the end of a task", |context| {
+            waiter
+                .as_mut()
+                .poll(context.waker(), |(), _, _| task.has_ended().then_some(()))
         })
         .await;
     }
 
-    /// Whether the task has ended, so that dropping the handle does not wait.
+    /// Whether the task has ended, so that dropping the handle does not wait. Any context.
     pub fn is_done(&self) -> bool {
-        State::from_bits(self.task.state.load(ordering::Acquire)).is_done()
+        self.task.as_ref().is_none_or(|task| task.has_ended())
     }
 
     /// The name given to the task.
     pub fn name(&self) -> &'static CStr {
-        self.task.name
+        self.task.as_ref().map_or(c"", |task| task.name)
+    }
+
+    /// What the task waits for since its last poll, if it said so.
+    pub fn awaits(&self) -> Option<&'static CStr> {
+        self.task.as_ref()?.awaits.get()
+    }
+
+    /// Leaves the task to whoever holds its [`Hold`] or cancels it otherwise.
+    pub(super) fn detach(mut self) -> Option<Arc<Task>> {
+        self.task.take()
     }
 }
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Timers for tasks.
+//! Timers for tasks: sleeping for a time or until a deadline, and waiting no longer than that.
+//!
+//! A [`Timer`] is made once and slept on again and again without allocating. Its callback runs in
+//! hard interrupts and only wakes the task.
+//!
+//! Cancellation: dropping a sleep stops the timer and waits for a callback that is running.
 
-use super::waker_cell::WakerCell;
+use super::{awaits::wait_for, waker_cell::WakerCell};
 use core::{
     future::{poll_fn, Future},
     pin::{pin, Pin},
@@ -17,12 +22,24 @@ use kernel::{
     },
     time::{
         hrtimer::{
-            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
-            RelativeMode,
+            AbsoluteMode, HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer,
+            HrTimerRestart,
         },
-        Delta, Monotonic,
+        Delta, Instant, Monotonic,
     },
 };
+
+/// The longest sleep, in seconds: a century, which the clock's 63 bits can hold three times.
+const LONGEST: i64 = 100 * 365 * 86400;
+
+/// A point of the monotonic clock, `duration` from now; at once if that is negative, and at most
+/// a century ahead. Any context.
+pub fn after(duration: Delta) -> Instant<Monotonic> {
+    let nanoseconds = duration
+        .as_nanos()
+        .clamp(0, Delta::from_secs(LONGEST).as_nanos());
+    Instant::now() + Delta::from_nanos(nanoseconds)
+}
 
 #[pin_data]
 struct Alarm {
@@ -52,7 +69,7 @@ impl HrTimerCallback for Alarm {
 
 impl_has_hr_timer! {
     impl HasHrTimer<Self> for Alarm {
-        mode: RelativeMode<Monotonic>, field: self.timer
+        mode: AbsoluteMode<Monotonic>, field: self.timer
     }
 }
 
@@ -79,13 +96,18 @@ impl Timer {
 
     /// Sleeps for `duration` of the monotonic clock. Dropping the future stops the timer.
     pub async fn sleep(&mut self, duration: Delta) {
+        self.sleep_until(after(duration)).await;
+    }
+
+    /// Sleeps until `deadline`; not at all if that is past. Dropping the future stops the timer.
+    pub async fn sleep_until(&mut self, deadline: Instant<Monotonic>) {
         let number = self.alarm.current.load(ordering::Relaxed).wrapping_add(1);
         self.alarm.current.store(number, ordering::Release);
         let mut handle = None;
-        poll_fn(|context| {
+        wait_for(c"a timer", |context| {
             self.alarm.waker.register(context.waker());
             if handle.is_none() {
-                handle = Some(self.alarm.clone().start(duration));
+                handle = Some(self.alarm.clone().start(deadline));
             }
             if self.alarm.expired.load(ordering::Acquire) == number {
                 Poll::Ready(())
@@ -102,9 +124,18 @@ impl Timer {
 pub async fn timeout<T>(
     timer: &mut Timer,
     duration: Delta,
+    future: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    timeout_at(timer, after(duration), future).await
+}
+
+/// As [`timeout`], until `deadline`. A result that is there in time wins over the deadline.
+pub async fn timeout_at<T>(
+    timer: &mut Timer,
+    deadline: Instant<Monotonic>,
     mut future: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
-    let mut sleep = pin!(timer.sleep(duration));
+    let mut sleep = pin!(timer.sleep_until(deadline));
     poll_fn(|context| {
         if let Poll::Ready(value) = future.as_mut().poll(context) {
             return Poll::Ready(Some(value));

@@ -4,10 +4,10 @@
 
 use super::reply::Slot;
 use crate::{
-    exec::{timeout, Ring, Timer, WakerCell},
+    exec::{timeout, wait_for, Ring, Timer, WakerCell},
     sys::device_bio::MAX_PAGES,
 };
-use core::{future::poll_fn, pin::pin, task::Poll};
+use core::{pin::pin, task::Poll};
 use kernel::pr_warn_once;
 use kernel::{
     new_spinlock_irq,
@@ -125,7 +125,7 @@ impl Buffers {
             // TCP does not tell when it lets go of a page. While all slots are at the device or
             // with the sender, whoever gives one back wakes this task.
             let pause = if self.lingers() { LINGER_MS } else { IDLE_MS };
-            let attempt = poll_fn(|context| {
+            let attempt = wait_for(c"a slot and pages", |context| {
                 self.room.register(context.waker());
                 let mut tables = self.tables.lock();
                 match tables.take(pages) {

@@ -13,11 +13,11 @@ use super::{
 use crate::{
     dst_core::session::Head,
     dst_core::wire::{self, check_request, Message as WireMessage, Negotiated, Request},
-    exec::{timeout, yield_now, Ring, Timer, WakerCell},
+    exec::{timeout, wait_for, yield_now, Ring, Timer, WakerCell},
     net::{sender::Pause, stream::STARVED_MS, Budget, Incoming, Sender, SessionError},
     pr_info_ratelimited, pr_warn_ratelimited,
 };
-use core::{future::poll_fn, pin::pin, task::Poll};
+use core::{pin::pin, task::Poll};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
@@ -362,7 +362,7 @@ impl Connection {
     /// The sending task. It outlives the socket: it ends when nothing is at the device any more.
     async fn send(self: Arc<Self>, mut timer: Timer) {
         loop {
-            let pause = poll_fn(|context| {
+            let pause = wait_for(c"answers or room to send", |context| {
                 self.finished.register(context);
                 let last = self.submitted_all.load(ordering::Acquire);
                 self.answer();

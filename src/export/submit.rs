@@ -9,16 +9,13 @@ use super::{
 };
 use crate::{
     dst_core::wire::{self, check_request, Message as WireMessage, Request},
-    exec::Ring,
+    exec::{wait_for, Ring},
     sys::{
         bio::SECTOR_SHIFT,
         device_bio::{DeviceFlags, DeviceOp},
     },
 };
-use core::{
-    future::poll_fn,
-    task::{Context, Poll},
-};
+use core::task::{Context, Poll};
 use kernel::sync::{
     atomic::{ordering, Atomic},
     Arc, SpinLockIrq,
@@ -34,7 +31,7 @@ pub(super) struct Job {
 impl Connection {
     /// The submitting task. Runs where it may sleep on storage.
     pub(super) async fn submit(self: Arc<Self>) {
-        while let Some(job) = poll_fn(|context| self.poll_job(context)).await {
+        while let Some(job) = wait_for(c"requests", |context| self.poll_job(context)).await {
             let Job {
                 request,
                 message,
@@ -114,7 +111,11 @@ impl Connection {
 
     /// The task for requests about the label.
     pub(super) async fn serve_labels(self: Arc<Self>) {
-        while let Some(job) = poll_fn(|context| self.poll_label_job(context)).await {
+        while let Some(job) = wait_for(c"requests for the label", |context| {
+            self.poll_label_job(context)
+        })
+        .await
+        {
             let (export, peer) = (&self.export, &self.peer);
             let finished = labels::perform(export, peer, job.request, job.message, job.slot).await;
             self.finished.push(finished);

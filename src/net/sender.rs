@@ -17,13 +17,10 @@ use super::{
 };
 use crate::{
     dst_core::wire::HEADER_BYTES,
-    exec::{Ring, Timer},
+    exec::{wait_for, Ring, Timer},
     sys::segments::Segments,
 };
-use core::{
-    future::poll_fn,
-    task::{Context, Poll},
-};
+use core::task::{Context, Poll};
 use kernel::{
     new_mutex, new_spinlock_irq,
     prelude::*,
@@ -253,7 +250,12 @@ impl<M: Message> Sender<M> {
 
     /// The sender task: sends what others could not, until the connection is broken.
     pub async fn run(&self, owner: &M::Owner, timer: &mut Timer) {
-        while poll_fn(|context| self.poll_send(context, owner)).await == Pause::Starved {
+        while wait_for(c"messages or room to send", |context| {
+            self.poll_send(context, owner)
+        })
+        .await
+            == Pause::Starved
+        {
             timer.sleep(Delta::from_millis(STARVED_MS)).await;
         }
     }

@@ -3,7 +3,7 @@
 //! A socket that tasks can await.
 
 use crate::{
-    exec::{Timer, WakerCell},
+    exec::{wait_for, Timer, WakerCell},
     sys::{
         net_namespace::Net,
         socket::{Shutdown, Socket},
@@ -12,7 +12,6 @@ use crate::{
     },
 };
 use core::{
-    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -43,6 +42,8 @@ impl Notify for Wakers {
 
 /// What waiting for input and waiting for room differ in.
 struct Direction<'a> {
+    /// What is waited for.
+    what: &'static CStr,
     cell: &'a WakerCell,
     /// Whether an attempt is worth while.
     ready: fn(Readiness) -> bool,
@@ -112,6 +113,7 @@ impl Stream {
 
     fn reading(&self) -> Direction<'_> {
         Direction {
+            what: c"input from a socket",
             cell: &self.wakers.reader,
             ready: Readiness::readable,
             quiet: Socket::is_quiet,
@@ -120,6 +122,7 @@ impl Stream {
 
     fn writing(&self) -> Direction<'_> {
         Direction {
+            what: c"room in a socket",
             cell: &self.wakers.writer,
             ready: Readiness::writable,
             // An attempt finds room more often than not.
@@ -133,8 +136,10 @@ impl Stream {
         mut operation: impl FnMut(&Socket) -> Result<T>,
     ) -> Result<T> {
         loop {
-            let attempt =
-                poll_fn(|context| self.poll_ready(context, direction, &mut operation)).await;
+            let attempt = wait_for(direction.what, |context| {
+                self.poll_ready(context, direction, &mut operation)
+            })
+            .await;
             match attempt {
                 Err(error) if error == EAGAIN => {}
                 result => return result,
@@ -212,7 +217,7 @@ impl Stream {
     /// too. Dropping the stream before would take back what the peer has not yet received.
     pub async fn finish(&self) {
         self.socket.shutdown(Shutdown::Send);
-        poll_fn(|context| {
+        wait_for(c"the peer to take all that was sent", |context| {
             self.wakers.reader.register(context.waker());
             if self.socket.is_closed() {
                 Poll::Ready(())

@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     dst_core::map::{self, Layout, Linear, Segment},
+    exec::wait_for,
     sys::{
         bio::{Bio, BioIter, Op, Status, SECTOR_SHIFT},
         disk::{DiskOpenMode, Operations},
     },
 };
-use core::{future::poll_fn, task::Poll};
+use core::task::Poll;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -308,7 +309,7 @@ impl Volume {
     /// The issue task of node `index`: goes on with what is parked for it. Runs where it may
     /// sleep on storage, since local nodes do.
     pub async fn issue(self: Arc<Self>, index: usize) {
-        poll_fn(|context| {
+        wait_for(c"parked bios", |context| {
             let Some(node) = self.nodes.get(index) else {
                 return Poll::Ready(());
             };

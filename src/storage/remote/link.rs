@@ -15,7 +15,7 @@ use crate::{
         session::Head,
         wire::{self, check_reply, Message, Opcode, Reason},
     },
-    exec::{yield_now, Timer},
+    exec::{wait_for, yield_now, Timer},
     net::{Budget, Incoming, Sender, SessionError},
     pr_warn_ratelimited,
     storage::piece::Piece,
@@ -24,7 +24,7 @@ use crate::{
         random,
     },
 };
-use core::{future::poll_fn, task::Poll};
+use core::task::Poll;
 use kernel::{
     prelude::*,
     sync::{atomic::ordering, Arc},
@@ -322,7 +322,7 @@ impl Remote {
         // Not the sender itself: that would keep a lost connection's socket.
         let mut last = 0;
         loop {
-            let (link, sender) = poll_fn(|context| {
+            let (link, sender) = wait_for(c"a connection", |context| {
                 self.connected.register(context.waker());
                 let inner = self.inner.lock();
                 match &inner.sender {
