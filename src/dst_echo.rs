@@ -15,6 +15,7 @@
 #[path = "core"]
 pub mod dst_core {
     //! Of the pure decisions, those of the executor.
+    pub mod lease;
     pub mod task_state;
     pub mod worker_state;
 }

@@ -28,6 +28,7 @@
 //! | [`signature`]    | what a device already holds                                            |
 //! | [`task_state`]   | states of an executor task and their transitions                       |
 //! | [`worker_state`] | what a worker of a pool is doing, and who may hand it what             |
+//! | [`lease`]        | who may work under a name, and until when                              |
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
 //! | [`text`]         | short texts without allocation                                         |
@@ -40,6 +41,7 @@
 pub mod access;
 pub mod backoff;
 pub mod label;
+pub mod lease;
 pub mod map;
 pub mod names;
 pub mod session;

@@ -12,6 +12,7 @@ mod fuzz;
 mod golden;
 mod hello;
 mod label;
+mod lease;
 mod limits;
 mod linear;
 mod member;
