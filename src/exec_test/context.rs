@@ -65,15 +65,20 @@ impl Context {
         block_on(future.as_mut())?.ok_or(ETIMEDOUT)
     }
 
+    /// Waits until `condition` is true. Errors: `ETIMEDOUT`.
+    pub fn until(&self, condition: impl Fn() -> bool) -> Result {
+        let mut timer = Timer::new()?;
+        self.wait(async {
+            while !condition() {
+                timer.sleep(Delta::from_micros(100)).await;
+            }
+        })
+    }
+
     /// Waits until `pool`, whose tasks were joined, has no task in its books any more. Errors:
     /// `ETIMEDOUT`.
     pub fn drained(&self, pool: &Pool) -> Result {
-        let mut timer = Timer::new()?;
-        self.wait(async {
-            while pool.tasks() > 0 {
-                timer.sleep(Delta::from_millis(1)).await;
-            }
-        })
+        self.until(|| pool.tasks() == 0)
     }
 }
 

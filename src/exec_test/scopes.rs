@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Scopes, and blocking functions, which run in one.
+
+use super::context::{Context, Counter, Number};
+use crate::{
+    check,
+    exec::{run_blocking, scope, spawn_value, wait_for, yield_now, Notify},
+};
+use core::{future::Future, pin::pin, task::Poll};
+use kernel::{prelude::*, sync::Arc, time::Delta};
+
+/// A future that never ends.
+async fn never() -> Result {
+    wait_for(c"nothing", |_| Poll::Pending).await
+}
+
+/// A scope returns when its children have ended, with the value of its body; a pool of one worker
+/// is enough for owner and children.
+pub fn all_joined(context: &Context) -> Result {
+    let ended = Number::new()?;
+    for pool in [&context.one, &context.many] {
+        ended.set(0);
+        let counted = ended.clone();
+        let result = context.wait(scope(pool, async move |scope| {
+            for n in 0..10 {
+                let counted = counted.clone();
+                scope.spawn(c"child", async move {
+                    for _ in 0..n {
+                        yield_now().await;
+                    }
+                    counted.add();
+                    Ok(())
+                })?;
+            }
+            Ok(5)
+        }))?;
+        check!(result == Ok(5));
+        check!(ended.get() == 10);
+    }
+    Ok(())
+}
+
+/// The first child that fails ends body and siblings, all of which are gone when the scope returns.
+pub fn first_error_wins(context: &Context) -> Result {
+    let counter = Counter::new()?;
+    let gate = Arc::pin_init(Notify::new(), GFP_KERNEL)?;
+    let (tokens, opened) = (counter.clone(), gate.clone());
+    let result: Result = context.wait(scope(&context.one, async move |scope| {
+        for n in 0..4 {
+            let (token, gate) = (tokens.token(), opened.clone());
+            scope.spawn(c"child", async move {
+                let _token = token;
+                if n == 2 {
+                    gate.notified(c"a gate").await;
+                    return Err(EBADMSG);
+                }
+                never().await
+            })?;
+        }
+        opened.notify_one();
+        let _token = tokens.token();
+        never().await
+    }))?;
+    check!(result == Err(EBADMSG));
+    check!(counter.made() == 5 && counter.dropped() == 5);
+    Ok(())
+}
+
+/// A body that fails ends its children; nothing can be spawned after that.
+pub fn body_error(context: &Context) -> Result {
+    let counter = Counter::new()?;
+    let tokens = counter.clone();
+    let result: Result = context.wait(scope(&context.one, async move |scope| {
+        let token = tokens.token();
+        scope.spawn(c"child", async move {
+            let _token = token;
+            never().await
+        })?;
+        scope.cancel();
+        let refused = scope.spawn(c"late", async { Ok(()) });
+        check!(refused == Err(ECANCELED));
+        Err(ENODATA)
+    }))?;
+    check!(result == Err(ENODATA));
+    check!(counter.made() == 1 && counter.dropped() == 1);
+    Ok(())
+}
+
+/// A body for the cases below: a child that never ends, and a body that says when it has begun.
+async fn endless_scope(pool: &crate::exec::Pool, counter: Counter, begun: Number) -> Result {
+    scope(pool, async move |scope| {
+        let token = counter.token();
+        scope.spawn(c"child", async move {
+            let _token = token;
+            never().await
+        })?;
+        let _token = counter.token();
+        begun.set(1);
+        never().await
+    })
+    .await
+}
+
+struct Pools(crate::exec::Pool);
+
+/// A task that is cancelled inside a scope has ended only when the children have; its worker, the
+/// only one, is not held up meanwhile.
+pub fn dropped_in_the_middle(context: &Context) -> Result {
+    let pool = Arc::new(
+        Pools(crate::exec::Pool::new(
+            c"dst_test_scope",
+            1,
+            crate::sys::kthread::Reclaim::NoIo,
+        )?),
+        GFP_KERNEL,
+    )?;
+    for _ in 0..20 {
+        let (counter, begun) = (Counter::new()?, Number::new()?);
+        let (tokens, flag, own) = (counter.clone(), begun.clone(), pool.clone());
+        let task = pool.0.spawn(c"owner", async move {
+            let _ = endless_scope(&own.0, tokens, flag).await;
+        })?;
+        context.until(|| begun.get() != 0)?;
+        task.cancel();
+        context.wait(task.joined())?;
+        check!(task.is_done());
+        check!(counter.made() == 2 && counter.dropped() == 2);
+        context.drained(&pool.0)?;
+    }
+    Ok(())
+}
+
+/// A thread that drops a scope waits for the children itself.
+pub fn dropped_by_a_thread(context: &Context) -> Result {
+    let (counter, begun) = (Counter::new()?, Number::new()?);
+    let mut scope = crate::exec::boxed(endless_scope(&context.one, counter.clone(), begun))?;
+    let mut timer = crate::exec::Timer::new()?;
+    let result = context.wait(async {
+        crate::exec::timeout(&mut timer, Delta::from_millis(20), scope.as_mut()).await
+    })?;
+    check!(result.is_none());
+    check!(counter.made() == 2 && counter.dropped() == 0);
+    drop(scope);
+    check!(counter.dropped() == 2);
+    Ok(())
+}
+
+/// A scope inside a child: the outermost owner ends last.
+pub fn nested(context: &Context) -> Result {
+    let pool = Arc::new(
+        Pools(crate::exec::Pool::new(
+            c"dst_test_nest",
+            1,
+            crate::sys::kthread::Reclaim::NoIo,
+        )?),
+        GFP_KERNEL,
+    )?;
+    for _ in 0..50 {
+        let (counter, begun) = (Counter::new()?, Number::new()?);
+        let (tokens, flag, outer) = (counter.clone(), begun.clone(), pool.clone());
+        let task = pool.0.spawn(c"owner", async move {
+            let inner = outer.clone();
+            let _: Result = scope(&outer.0, async move |scope| {
+                scope.spawn(c"middle", async move {
+                    endless_scope(&inner.0, tokens, flag).await
+                })?;
+                never().await
+            })
+            .await;
+        })?;
+        context.until(|| begun.get() != 0)?;
+        task.cancel();
+        task.join();
+        check!(counter.made() == 2 && counter.dropped() == 2);
+    }
+    check!(pool.0.tasks() == 0);
+    Ok(())
+}
+
+/// A function that blocks runs elsewhere, and the pool of who awaits it goes on.
+pub fn blocking(context: &Context) -> Result {
+    let flag = Number::new()?;
+    let seen = flag.clone();
+    let mut blocked = pin!(run_blocking(&context.blocking, c"blocks", move || {
+        while seen.get() == 0 {
+            crate::sys::kthread::cond_resched();
+        }
+        77
+    }));
+    let mut timer = crate::exec::Timer::new()?;
+    let early = context.wait(async {
+        crate::exec::timeout(&mut timer, Delta::from_millis(10), blocked.as_mut()).await
+    })?;
+    check!(early.is_none());
+    let other = context.one.spawn(c"other", async {})?;
+    context.wait(other.joined())?;
+    flag.set(1);
+    check!(context.wait(blocked)? == Ok(77));
+    Ok(())
+}
+
+/// A task that is cancelled while its function runs has ended when the function has; a function
+/// that has not begun never does.
+pub fn blocking_dropped(context: &Context) -> Result {
+    let pool = Arc::new(
+        Pools(crate::exec::Pool::new(
+            c"dst_test_call",
+            1,
+            crate::sys::kthread::Reclaim::NoIo,
+        )?),
+        GFP_KERNEL,
+    )?;
+    let (end, begun, ran) = (Number::new()?, Number::new()?, Number::new()?);
+    let call = |flag: Number, wait: Number, ran: Number| {
+        let pool = pool.clone();
+        let body: Result<_> = spawn_value(&context.one, c"caller", async move {
+            run_blocking(&pool.0, c"call", move || {
+                flag.set(1);
+                while wait.get() == 0 {
+                    crate::sys::kthread::cond_resched();
+                }
+                ran.add();
+            })
+            .await
+        });
+        body
+    };
+    let first = call(begun.clone(), end.clone(), ran.clone())?;
+    context.until(|| begun.get() != 0)?;
+    // The only worker is taken, so this one's function waits in the queue.
+    let second = call(Number::new()?, end.clone(), ran.clone())?;
+    let after = context.one.spawn(c"after", yield_now())?;
+    context.wait(after.joined())?;
+    first.cancel();
+    second.cancel();
+    let mut timer = crate::exec::Timer::new()?;
+    let early = context.wait(async {
+        let joined = pin!(first.handle().joined());
+        crate::exec::timeout(&mut timer, Delta::from_millis(20), joined).await
+    })?;
+    // First, so that a fault is a failure and not a thread that never ends.
+    end.set(1);
+    check!(early.is_none());
+    context.wait(first.handle().joined())?;
+    context.wait(second.handle().joined())?;
+    check!(ran.get() == 1);
+    context.drained(&pool.0)?;
+    Ok(())
+}
+
+/// The futures of scopes can be tasks.
+const _: fn(&'static Context) = |context| {
+    fn sendable(_: impl Future + Send) {}
+    sendable(scope(&context.one, async |_| Ok(())));
+};
