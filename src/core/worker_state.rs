@@ -2,8 +2,8 @@
 
 //! What a worker of a pool is doing, and who may hand it what.
 //!
-//! The run queue of a pool keeps a [`Seat`] for each worker under its lock. Everything that passes
-//! a worker on from one hand to another is a transition here, so that the way from "there is
+//! The run queue of a pool keeps a [`WorkerState`] for each worker under its lock. Everything that
+//! passes a worker on from one hand to another is a transition here, so that the way from "there is
 //! work" to "somebody does it" can be explored by a model (`tests/host/worker_state.rs`).
 //!
 //! ```text
@@ -29,7 +29,7 @@
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Duty {
+pub enum Phase {
     /// It sleeps, and there was nothing to do when it looked.
     Idle,
     /// It runs something, or is on the way to look for work.
@@ -46,9 +46,9 @@ pub enum Duty {
 
 /// A worker as its pool's run queue knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Seat {
+pub struct WorkerState {
     /// What it is doing.
-    pub duty: Duty,
+    pub phase: Phase,
     /// It was told to leave.
     pub leave: bool,
 }
@@ -69,7 +69,7 @@ pub enum Event {
     /// It need not leave any more, if it has not gone yet.
     Stay,
     /// It has dropped its context.
-    Depart,
+    Exit,
 }
 
 impl Event {
@@ -81,7 +81,7 @@ impl Event {
         Self::Release,
         Self::Leave,
         Self::Stay,
-        Self::Depart,
+        Self::Exit,
     ];
 }
 
@@ -112,59 +112,64 @@ pub enum Order {
     Leave,
 }
 
-/// The new seat after `event`, and whether the worker has to be woken.
+/// The new state after `event`, and whether the worker has to be woken.
 ///
 /// `None` if that cannot occur in this state: the caller has a fault, and must do nothing.
-pub const fn on(event: Event, seat: Seat) -> Option<(Seat, bool)> {
-    let Seat { duty, leave } = seat;
-    let (duty, leave, wake) = match (event, duty) {
+pub const fn on(event: Event, state: WorkerState) -> Option<(WorkerState, bool)> {
+    let WorkerState { phase, leave } = state;
+    let (phase, leave, wake) = match (event, phase) {
         // Whoever is told to leave is awake.
-        (Event::Work | Event::Reserve, Duty::Idle) if leave => return None,
-        (Event::Work, Duty::Idle) => (Duty::Awake, leave, true),
-        (Event::Reserve, Duty::Idle) => (Duty::Reserved, leave, false),
+        (Event::Work | Event::Reserve, Phase::Idle) if leave => return None,
+        (Event::Work, Phase::Idle) => (Phase::Awake, leave, true),
+        (Event::Reserve, Phase::Idle) => (Phase::Reserved, leave, false),
 
-        (Event::Give, Duty::Reserved) => (Duty::Given, leave, true),
-        (Event::Release, Duty::Reserved) => (Duty::Awake, leave, true),
+        (Event::Give, Phase::Reserved) => (Phase::Given, leave, true),
+        (Event::Release, Phase::Reserved) => (Phase::Awake, leave, true),
 
-        (Event::Leave, Duty::Idle) => (Duty::Awake, true, true),
-        (Event::Leave, Duty::Awake | Duty::Reserved | Duty::Given) => (duty, true, false),
-        (Event::Stay, Duty::Awake | Duty::Reserved | Duty::Given) => (duty, false, false),
-        (Event::Leave | Event::Stay, Duty::Leaving | Duty::Gone) => (duty, leave, false),
+        (Event::Leave, Phase::Idle) => (Phase::Awake, true, true),
+        (Event::Leave, Phase::Awake | Phase::Reserved | Phase::Given) => (phase, true, false),
+        (Event::Stay, Phase::Awake | Phase::Reserved | Phase::Given) => (phase, false, false),
+        (Event::Leave | Event::Stay, Phase::Leaving | Phase::Gone) => (phase, leave, false),
 
-        (Event::Depart, Duty::Leaving) => (Duty::Gone, leave, false),
+        (Event::Exit, Phase::Leaving) => (Phase::Gone, leave, false),
         _ => return None,
     };
-    Some((Seat { duty, leave }, wake))
+    Some((WorkerState { phase, leave }, wake))
 }
 
-/// What the worker of `seat` does next, and its new seat. It looks when it has begun, when it was
+/// What the worker of `state` does next, and its new state. It looks when it has begun, when it was
 /// woken, and when it has done what it was told.
 ///
 /// `surplus`: the pool has more workers than it should, so whoever looks first leaves. `stopping`:
 /// the pool is being destroyed, so a worker leaves when it finds nothing.
-pub const fn look(seat: Seat, found: Found, surplus: bool, stopping: bool) -> (Seat, Order) {
-    let Seat { duty, leave } = seat;
-    let (duty, order) = match duty {
+pub const fn look(
+    state: WorkerState,
+    found: Found,
+    surplus: bool,
+    stopping: bool,
+) -> (WorkerState, Order) {
+    let WorkerState { phase, leave } = state;
+    let (phase, order) = match phase {
         // Woken by something else than its pool.
-        Duty::Idle | Duty::Reserved => (duty, Order::Sleep),
-        Duty::Given => (Duty::Awake, Order::Act),
-        Duty::Awake if leave || surplus => (Duty::Leaving, Order::Leave),
-        Duty::Awake => match found {
-            Found::Task => (Duty::Awake, Order::Run),
-            Found::Caller => (Duty::Reserved, Order::Answer),
-            Found::Nothing if stopping => (Duty::Leaving, Order::Leave),
-            Found::Nothing => (Duty::Idle, Order::Sleep),
+        Phase::Idle | Phase::Reserved => (phase, Order::Sleep),
+        Phase::Given => (Phase::Awake, Order::Act),
+        Phase::Awake if leave || surplus => (Phase::Leaving, Order::Leave),
+        Phase::Awake => match found {
+            Found::Task => (Phase::Awake, Order::Run),
+            Found::Caller => (Phase::Reserved, Order::Answer),
+            Found::Nothing if stopping => (Phase::Leaving, Order::Leave),
+            Found::Nothing => (Phase::Idle, Order::Sleep),
         },
-        Duty::Leaving | Duty::Gone => (duty, Order::Leave),
+        Phase::Leaving | Phase::Gone => (phase, Order::Leave),
     };
-    (Seat { duty, leave }, order)
+    (WorkerState { phase, leave }, order)
 }
 
-impl Seat {
+impl WorkerState {
     /// A worker that begins: it looks for work first.
     pub const fn new() -> Self {
         Self {
-            duty: Duty::Awake,
+            phase: Phase::Awake,
             leave: false,
         }
     }
@@ -176,16 +181,16 @@ impl Seat {
 
     /// Whether it has not left yet.
     pub const fn is_there(self) -> bool {
-        !matches!(self.duty, Duty::Leaving | Duty::Gone)
+        !matches!(self.phase, Phase::Leaving | Phase::Gone)
     }
 
     /// Whether it sleeps for want of work.
     pub const fn is_idle(self) -> bool {
-        matches!(self.duty, Duty::Idle)
+        matches!(self.phase, Phase::Idle)
     }
 }
 
-impl Default for Seat {
+impl Default for WorkerState {
     fn default() -> Self {
         Self::new()
     }

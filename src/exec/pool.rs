@@ -7,16 +7,16 @@
 //! or not; whoever needs no worker drops the pool.
 //!
 //! Invariants:
-//! - Each thread of the crew has entered the run queue, and has a place there until it is joined.
+//! - Each thread has entered the run queue, and has its worker there until it is joined.
 //! - At least [`Settings::least`] workers stay.
 //!
-//! Locking: `crew` is held while workers are hired, never while one is waited for that leaves or
+//! Locking: `threads` is held while workers are started, never while one is waited for that leaves or
 //! is joined. The run queue's lock nests inside it.
 
 use super::{
-    run_queue::{Bell, Place},
+    run_queue::{Worker, WorkerEvents},
     task::{JoinHandle, Task},
-    worker::{self, Init, Terms},
+    worker::{self, Init, WorkerSettings},
 };
 use crate::{
     dst_core::worker_state::Event,
@@ -78,14 +78,14 @@ impl Settings {
     }
 }
 
-struct Member {
+struct WorkerThread {
     number: u32,
     thread: Thread,
 }
 
 /// The threads of a pool, and what the next one is made with.
-struct Crew {
-    members: KVec<Member>,
+struct Threads {
+    started: KVec<WorkerThread>,
     settings: Settings,
 }
 
@@ -96,7 +96,7 @@ struct Crew {
 pub struct Pool<C: 'static = ()> {
     queue: Arc<RunQueue>,
     init: Arc<Init<C>>,
-    crew: Pin<KBox<Mutex<Crew>>>,
+    threads: Pin<KBox<Mutex<Threads>>>,
 }
 
 impl Pool {
@@ -130,21 +130,21 @@ impl<C: 'static> Pool<C> {
     ) -> Result<Self> {
         settings.check()?;
         let workers = settings.workers;
-        let crew = Crew {
-            members: KVec::new(),
+        let threads = Threads {
+            started: KVec::new(),
             settings,
         };
         // From here on a failure stops the threads made so far, through `drop`.
         let pool = Self {
             queue: RunQueue::new(CString::try_from_fmt(fmt!("{}", name))?)?,
             init: Arc::new(init, GFP_KERNEL)?,
-            crew: KBox::pin_init(new_mutex!(crew, "dst_pool_crew"), GFP_KERNEL)?,
+            threads: KBox::pin_init(new_mutex!(threads, "dst_pool_threads"), GFP_KERNEL)?,
         };
-        let mut crew = pool.crew.lock();
+        let mut threads = pool.threads.lock();
         for _ in 0..workers {
-            pool.hire(&mut crew)?;
+            pool.start_worker(&mut threads)?;
         }
-        drop(crew);
+        drop(threads);
         Ok(pool)
     }
 
@@ -160,15 +160,15 @@ impl<C: 'static> Pool<C> {
     /// The numbers of the workers that are there, in no order. May sleep. Errors: `ENOMEM`.
     pub fn numbers(&self) -> Result<KVec<u32>> {
         let mut numbers = KVec::new();
-        let crew = self.crew.lock();
-        for member in &crew.members {
-            numbers.push(member.number, GFP_KERNEL)?;
+        let threads = self.threads.lock();
+        for thread in &threads.started {
+            numbers.push(thread.number, GFP_KERNEL)?;
         }
-        drop(crew);
+        drop(threads);
         let queue = self.queue.queue.lock();
         let is_there = |number: u32| {
-            let place = queue.find(number).and_then(|at| queue.places.get(at));
-            place.is_some_and(|place| place.seat.is_there())
+            let worker = queue.find(number).and_then(|at| queue.workers.get(at));
+            worker.is_some_and(|worker| worker.state.is_there())
         };
         numbers.retain(|number| is_there(*number));
         Ok(numbers)
@@ -199,22 +199,29 @@ impl<C: 'static> Pool<C> {
     }
 
     /// Makes one more worker, with the lowest number that is free, and returns the number.
-    fn hire(&self, crew: &mut Crew) -> Result<u32> {
-        let used = |number: &u32| crew.members.iter().any(|member| member.number == *number);
+    fn start_worker(&self, threads: &mut Threads) -> Result<u32> {
+        let used = |number: &u32| {
+            threads
+                .started
+                .iter()
+                .any(|thread| thread.number == *number)
+        };
         let number = (0..MAX_WORKERS)
             .find(|number| !used(number))
             .ok_or(ENOSPC)?;
-        crew.members.reserve(1, GFP_KERNEL)?;
+        threads.started.reserve(1, GFP_KERNEL)?;
         self.queue.make_room()?;
-        let terms = Terms {
+        let settings = WorkerSettings {
             queue: self.queue.clone(),
             init: self.init.clone(),
-            reclaim: crew.settings.reclaim,
-            nice: crew.settings.nice,
-            cpus: crew.settings.cpus.clone(),
+            reclaim: threads.settings.reclaim,
+            nice: threads.settings.nice,
+            cpus: threads.settings.cpus.clone(),
         };
-        let thread = terms.hire(number)?;
-        crew.members.push(Member { number, thread }, GFP_KERNEL)?;
+        let thread = settings.start_worker(number)?;
+        threads
+            .started
+            .push(WorkerThread { number, thread }, GFP_KERNEL)?;
         Ok(number)
     }
 
@@ -224,8 +231,8 @@ impl<C: 'static> Pool<C> {
     /// `EINTR` when the caller was killed; then the pool is as before.
     pub fn add(&self) -> Result<u32> {
         self.join_gone();
-        let mut crew = self.crew.lock();
-        self.hire(&mut crew)
+        let mut threads = self.threads.lock();
+        self.start_worker(&mut threads)
     }
 
     /// Removes the worker with this number. If it is busy, it ends its present poll or action
@@ -239,44 +246,44 @@ impl<C: 'static> Pool<C> {
         if worker::is_of(&self.queue) {
             return Err(EDEADLK);
         }
-        let least = self.crew.lock().settings.least;
+        let least = self.threads.lock().settings.least;
         let mut queue = self.queue.queue.lock();
         let at = queue.find(number).ok_or(ESRCH)?;
-        let seat = queue.places.get(at).ok_or(ESRCH)?.seat;
-        if !seat.is_there() {
+        let state = queue.workers.get(at).ok_or(ESRCH)?.state;
+        if !state.is_there() {
             return Err(ESRCH);
         }
-        if seat.leave {
+        if state.leave {
             return Err(EALREADY);
         }
         if queue.staying() <= least {
             return Err(EBUSY);
         }
-        let bell = queue.places.get(at).ok_or(ESRCH)?.bell.clone();
+        let events = queue.workers.get(at).ok_or(ESRCH)?.events.clone();
         queue.bring(Event::Leave, at);
         drop(queue);
-        let result = self.await_departure(&bell, interruptible);
+        let result = self.await_exit(&events, interruptible);
         self.join_gone();
         result
     }
 
     /// Waits until a worker that was told to leave has gone. On a signal it is told to stay,
     /// unless it is on its way out.
-    fn await_departure(&self, bell: &Arc<Bell>, interruptible: bool) -> Result {
+    fn await_exit(&self, events: &Arc<WorkerEvents>, interruptible: bool) -> Result {
         let wait = Wait {
             limit: None,
             interruptible,
         };
-        if bell.departed.wait(wait) == Waited::Done {
+        if events.exited.wait(wait) == Waited::Done {
             return Ok(());
         }
         let mut queue = self.queue.queue.lock();
-        let same = |place: &Place| Arc::ptr_eq(&place.bell, bell);
-        if let Some(at) = queue.places.iter().position(same) {
+        let same = |worker: &Worker| Arc::ptr_eq(&worker.events, events);
+        if let Some(at) = queue.workers.iter().position(same) {
             if queue
-                .places
+                .workers
                 .get(at)
-                .is_some_and(|place| place.seat.is_there())
+                .is_some_and(|worker| worker.state.is_there())
             {
                 queue.bring(Event::Stay, at);
                 return Err(EINTR);
@@ -284,7 +291,7 @@ impl<C: 'static> Pool<C> {
         }
         drop(queue);
         // It only has its context to drop.
-        bell.departed.wait(Wait::FOREVER).ok()
+        events.exited.wait(Wait::FOREVER).ok()
     }
 
     /// Makes the number of workers `count`. Those that are idle leave first. If `interruptible`, a
@@ -299,8 +306,8 @@ impl<C: 'static> Pool<C> {
             return Err(EDEADLK);
         }
         self.join_gone();
-        let mut crew = self.crew.lock();
-        if count < crew.settings.least {
+        let mut threads = self.threads.lock();
+        if count < threads.settings.least {
             return Err(EBUSY);
         }
         if count > MAX_WORKERS {
@@ -314,7 +321,7 @@ impl<C: 'static> Pool<C> {
             drop(queue);
             self.queue.left.notify_all();
             for _ in 0..count - have - kept {
-                self.hire(&mut crew)?;
+                self.start_worker(&mut threads)?;
             }
             return Ok(());
         }
@@ -323,7 +330,7 @@ impl<C: 'static> Pool<C> {
             queue.wake_one();
         }
         drop(queue);
-        drop(crew);
+        drop(threads);
         let result = self.await_surplus(interruptible);
         self.join_gone();
         result
@@ -347,17 +354,17 @@ impl<C: 'static> Pool<C> {
     /// Joins the threads of workers that have gone. May sleep.
     fn join_gone(&self) {
         loop {
-            let mut crew = self.crew.lock();
+            let mut threads = self.threads.lock();
             let gone = self.queue.take_gone();
             let Some(gone) = gone else {
                 return;
             };
-            let is_it = |member: &Member| member.number == gone.number;
-            let at = crew.members.iter().position(is_it);
-            let member = at.and_then(|at| crew.members.remove(at).ok());
-            drop(crew);
+            let is_it = |thread: &WorkerThread| thread.number == gone.number;
+            let at = threads.started.iter().position(is_it);
+            let thread = at.and_then(|at| threads.started.remove(at).ok());
+            drop(threads);
             // Joined here, with no lock held.
-            drop(member);
+            drop(thread);
         }
     }
 
@@ -366,10 +373,10 @@ impl<C: 'static> Pool<C> {
         if !(NICE_MIN..=NICE_MAX).contains(&nice) {
             return Err(ERANGE);
         }
-        let mut crew = self.crew.lock();
-        crew.settings.nice = nice;
-        for member in &crew.members {
-            member.thread.set_nice(nice);
+        let mut threads = self.threads.lock();
+        threads.settings.nice = nice;
+        for thread in &threads.started {
+            thread.thread.set_nice(nice);
         }
         Ok(())
     }
@@ -379,18 +386,18 @@ impl<C: 'static> Pool<C> {
     /// has changed.
     pub fn set_cpus(&self, cpus: Option<Arc<CpuSet>>) -> Result {
         let usual = CpuSet::of_kernel_threads()?;
-        let mut crew = self.crew.lock();
+        let mut threads = self.threads.lock();
         let apply = |cpus: &Option<Arc<CpuSet>>| {
             let set = cpus.as_deref().unwrap_or(&usual);
-            let mut members = crew.members.iter();
-            members.try_for_each(|member| member.thread.set_cpus(set))
+            let mut started = threads.started.iter();
+            started.try_for_each(|thread| thread.thread.set_cpus(set))
         };
         if let Err(error) = apply(&cpus) {
             // The old ones could be used before; a CPU that went since is the kernel's business.
-            let _ = apply(&crew.settings.cpus);
+            let _ = apply(&threads.settings.cpus);
             return Err(error);
         }
-        crew.settings.cpus = cpus;
+        threads.settings.cpus = cpus;
         Ok(())
     }
 }
@@ -399,7 +406,7 @@ impl<C: 'static> Drop for Pool<C> {
     fn drop(&mut self) {
         self.queue.stop();
         // Dropping the threads joins them.
-        let members = core::mem::replace(&mut self.crew.lock().members, KVec::new());
-        drop(members);
+        let started = core::mem::replace(&mut self.threads.lock().started, KVec::new());
+        drop(started);
     }
 }

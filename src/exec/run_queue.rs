@@ -3,15 +3,15 @@
 //! The run queue of a pool: what waits for a worker, and what each worker is doing.
 //!
 //! Everything is under one spin lock, and every step of a worker is a transition of
-//! [`worker_state`]. Workers sleep on a bell of their own, so that whoever has something for one
+//! [`worker_state`]. Workers sleep on a condition of their own, so that whoever has something for one
 //! of them wakes that one and no other.
 //!
 //! Locking: the lock disables interrupts and may be taken in any context, inside foreign locks.
-//! A bell is rung under it. No last reference is dropped under it.
+//! A worker is woken under it. No last reference is dropped under it.
 
 use super::{task::Task, ticket::Ticket};
 use crate::{
-    dst_core::worker_state::{self, Duty, Event, Found, Order, Seat},
+    dst_core::worker_state::{self, Event, Found, Order, Phase, WorkerState},
     sys::completion::Completion,
 };
 use core::any::Any;
@@ -34,21 +34,21 @@ pub(super) trait Act: Send + Sync {
 
 /// What wakes one worker, and tells that it has gone.
 #[pin_data]
-pub(super) struct Bell {
+pub(super) struct WorkerEvents {
     #[pin]
-    rung: CondVar,
+    wake: CondVar,
     /// It has dropped its context, and touches the pool no more.
     #[pin]
-    pub(super) departed: Completion,
+    pub(super) exited: Completion,
 }
 
-impl Bell {
-    /// A bell. May sleep. Errors: `ENOMEM`.
+impl WorkerEvents {
+    /// For a new worker. May sleep. Errors: `ENOMEM`.
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                rung <- new_condvar!("dst_worker_bell"),
-                departed <- Completion::new(),
+                wake <- new_condvar!("dst_worker_wake"),
+                exited <- Completion::new(),
             }),
             GFP_KERNEL,
         )
@@ -56,10 +56,10 @@ impl Bell {
 }
 
 /// A worker in its pool's run queue.
-pub(super) struct Place {
+pub(super) struct Worker {
     pub(super) number: u32,
-    pub(super) seat: Seat,
-    pub(super) bell: Arc<Bell>,
+    pub(super) state: WorkerState,
+    pub(super) events: Arc<WorkerEvents>,
     given: Option<Arc<dyn Act>>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Queue {
     pub(super) tickets: List<Ticket>,
     /// A caller was served last, so that it is a task's turn.
     served_caller: bool,
-    pub(super) places: KVec<Place>,
+    pub(super) workers: KVec<Worker>,
     /// Places that are idle.
     idle: u32,
     /// So many workers are to leave, whichever looks first.
@@ -108,25 +108,27 @@ enum Step {
 }
 
 impl Queue {
-    /// The index of a worker's place.
+    /// The index of the worker with this number.
     pub(super) fn find(&self, number: u32) -> Option<usize> {
-        self.places.iter().position(|place| place.number == number)
+        self.workers
+            .iter()
+            .position(|worker| worker.number == number)
     }
 
-    /// Brings `event` to the worker in place `at`. `false` if there is no such place, or the event
+    /// Brings `event` to worker `at`. `false` if there is no such worker, or the event
     /// cannot occur there.
     pub(super) fn bring(&mut self, event: Event, at: usize) -> bool {
-        let Some(place) = self.places.get_mut(at) else {
+        let Some(worker) = self.workers.get_mut(at) else {
             return false;
         };
-        let Some((seat, wake)) = worker_state::on(event, place.seat) else {
+        let Some((state, wake)) = worker_state::on(event, worker.state) else {
             return false;
         };
-        self.idle -= u32::from(place.seat.is_idle());
-        self.idle += u32::from(seat.is_idle());
-        place.seat = seat;
+        self.idle -= u32::from(worker.state.is_idle());
+        self.idle += u32::from(state.is_idle());
+        worker.state = state;
         if wake {
-            place.bell.rung.notify_one();
+            worker.events.wake.notify_one();
         }
         true
     }
@@ -136,7 +138,9 @@ impl Queue {
         if self.idle == 0 {
             return None;
         }
-        self.places.iter().position(|place| place.seat.is_idle())
+        self.workers
+            .iter()
+            .position(|worker| worker.state.is_idle())
     }
 
     /// Wakes an idle worker, if there is one.
@@ -148,21 +152,21 @@ impl Queue {
 
     /// Workers that will take more work.
     pub(super) fn staying(&self) -> u32 {
-        let staying = self.places.iter().filter(|place| place.seat.stays());
-        // At most as many as there are places, whose number is limited.
+        let staying = self.workers.iter().filter(|worker| worker.state.stays());
+        // At most as many as there are workers, whose number is limited.
         (staying.count() as u32).saturating_sub(self.surplus)
     }
 
     /// Whether workers that are surplus have not gone yet.
     pub(super) fn is_shrinking(&self) -> bool {
-        let leaving = |place: &Place| place.seat.duty == Duty::Leaving;
-        self.surplus > 0 || self.places.iter().any(leaving)
+        let leaving = |worker: &Worker| worker.state.phase == Phase::Leaving;
+        self.surplus > 0 || self.workers.iter().any(leaving)
     }
 
-    /// Gives the worker in place `at` an action; only if it was reserved by the caller.
+    /// Gives worker `at` an action; only if it was reserved by the caller.
     pub(super) fn give(&mut self, at: usize, action: Arc<dyn Act>) {
-        if let Some(place) = self.places.get_mut(at) {
-            place.given = Some(action);
+        if let Some(worker) = self.workers.get_mut(at) {
+            worker.given = Some(action);
         }
         self.bring(Event::Give, at);
     }
@@ -193,21 +197,21 @@ impl Queue {
         None
     }
 
-    /// Makes the next step of the worker in place `at`.
+    /// Makes the next step of worker `at`.
     fn step(&mut self, at: usize) -> Step {
-        let Some(Place { number, seat, .. }) = self.places.get(at) else {
+        let Some(Worker { number, state, .. }) = self.workers.get(at) else {
             return Step::Leave(List::new());
         };
-        let (number, before) = (*number, *seat);
+        let (number, before) = (*number, *state);
         let found = self.offer(number);
-        let (seat, order) = worker_state::look(before, found, self.surplus > 0, self.stopping);
+        let (state, order) = worker_state::look(before, found, self.surplus > 0, self.stopping);
         self.idle -= u32::from(before.is_idle());
-        self.idle += u32::from(seat.is_idle());
+        self.idle += u32::from(state.is_idle());
         let mut given = None;
-        if let Some(place) = self.places.get_mut(at) {
-            place.seat = seat;
+        if let Some(worker) = self.workers.get_mut(at) {
+            worker.state = state;
             if order == Order::Act {
-                given = place.given.take();
+                given = worker.given.take();
             }
         }
         match order {
@@ -230,9 +234,9 @@ impl Queue {
         }
     }
 
-    /// Worker `number`, whose seat was `before`, has looked for the last time. Returns the tickets
+    /// Worker `number`, whose state was `before`, has looked for the last time. Returns the tickets
     /// that only it could serve.
-    fn leave(&mut self, number: u32, before: Seat) -> List<Ticket> {
+    fn leave(&mut self, number: u32, before: WorkerState) -> List<Ticket> {
         if !before.leave {
             self.surplus = self.surplus.saturating_sub(1);
         }
@@ -264,7 +268,7 @@ impl RunQueue {
                         tasks: List::new(),
                         tickets: List::new(),
                         served_caller: false,
-                        places: KVec::new(),
+                        workers: KVec::new(),
                         idle: 0,
                         surplus: 0,
                         stopping: false,
@@ -294,33 +298,33 @@ impl RunQueue {
     /// Makes room for one more worker, so that [`Self::enter`] needs no memory. The caller makes
     /// one worker at a time. May sleep. Errors: `ENOMEM`.
     pub(super) fn make_room(&self) -> Result {
-        let length = self.queue.lock().places.len();
-        let mut places = KVec::with_capacity(length.saturating_add(1), GFP_KERNEL)?;
+        let length = self.queue.lock().workers.len();
+        let mut workers = KVec::with_capacity(length.saturating_add(1), GFP_KERNEL)?;
         let mut queue = self.queue.lock();
-        // Nobody else adds places, so all that are there fit.
-        for place in queue.places.drain_all() {
-            let _ = places.push_within_capacity(place);
+        // Nobody else adds workers, so all that are there fit.
+        for worker in queue.workers.drain_all() {
+            let _ = workers.push_within_capacity(worker);
         }
-        let old = core::mem::replace(&mut queue.places, places);
+        let old = core::mem::replace(&mut queue.workers, workers);
         drop(queue);
         drop(old);
         Ok(())
     }
 
     /// The current thread becomes worker `number`. Errors: `ENOMEM` without [`Self::make_room`].
-    pub(super) fn enter(&self, number: u32, bell: Arc<Bell>) -> Result {
-        let place = Place {
+    pub(super) fn enter(&self, number: u32, events: Arc<WorkerEvents>) -> Result {
+        let worker = Worker {
             number,
-            seat: Seat::new(),
-            bell,
+            state: WorkerState::new(),
+            events,
             given: None,
         };
-        let result = self.queue.lock().places.push_within_capacity(place);
+        let result = self.queue.lock().workers.push_within_capacity(worker);
         result.map_err(|_| ENOMEM)
     }
 
     /// Works as worker `number`, which has entered, until it is to leave.
-    pub(super) fn serve(&self, number: u32, bell: &Bell, context: &dyn Any) {
+    pub(super) fn serve(&self, number: u32, events: &WorkerEvents, context: &dyn Any) {
         let mut queue = self.queue.lock();
         loop {
             let at = queue.find(number).unwrap_or(usize::MAX);
@@ -328,7 +332,7 @@ impl RunQueue {
                 Step::Sleep => {
                     // Interruptible only for the load average and the hung-task watch: kernel
                     // threads get no signals.
-                    let _ = bell.rung.wait_interruptible(&mut queue);
+                    let _ = events.wake.wait_interruptible(&mut queue);
                     continue;
                 }
                 Step::Leave(mut lost) => {
@@ -358,29 +362,29 @@ impl RunQueue {
     }
 
     /// Worker `number` has left and dropped its context. It is the last that it does here.
-    pub(super) fn depart(&self, number: u32, bell: &Bell) {
+    pub(super) fn exit(&self, number: u32, events: &WorkerEvents) {
         let mut queue = self.queue.lock();
         if let Some(at) = queue.find(number) {
-            queue.bring(Event::Depart, at);
+            queue.bring(Event::Exit, at);
         }
         drop(queue);
         self.left.notify_all();
-        bell.departed.complete();
+        events.exited.complete();
     }
 
-    /// Takes the place of a worker that has gone.
-    pub(super) fn take_gone(&self) -> Option<Place> {
+    /// Takes out a worker that has gone.
+    pub(super) fn take_gone(&self) -> Option<Worker> {
         let mut queue = self.queue.lock();
-        let gone = |place: &Place| place.seat.duty == Duty::Gone;
-        let at = queue.places.iter().position(gone)?;
-        queue.places.remove(at).ok()
+        let gone = |worker: &Worker| worker.state.phase == Phase::Gone;
+        let at = queue.workers.iter().position(gone)?;
+        queue.workers.remove(at).ok()
     }
 
     /// Tells all workers to leave when there is nothing to do.
     pub(super) fn stop(&self) {
         let mut queue = self.queue.lock();
         queue.stopping = true;
-        for at in 0..queue.places.len() {
+        for at in 0..queue.workers.len() {
             // Who is not idle looks by itself.
             queue.bring(Event::Work, at);
         }

@@ -74,15 +74,15 @@ impl RunQueue {
             On::Any => queue.idle(),
             On::Worker(number) => {
                 let at = queue.find(number).ok_or(ESRCH)?;
-                let seat = queue.places.get(at).map(|place| place.seat);
-                if !seat.is_some_and(|seat| seat.is_there()) {
+                let state = queue.workers.get(at).map(|worker| worker.state);
+                if !state.is_some_and(|state| state.is_there()) {
                     return Err(ESRCH);
                 }
-                seat.is_some_and(|seat| seat.is_idle()).then_some(at)
+                state.is_some_and(|state| state.is_idle()).then_some(at)
             }
         };
         if let Some(at) = free {
-            let number = queue.places.get(at).map_or(0, |place| place.number);
+            let number = queue.workers.get(at).map_or(0, |worker| worker.number);
             queue.bring(Event::Reserve, at);
             return Ok(Reservation {
                 queue: self,

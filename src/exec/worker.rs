@@ -6,7 +6,7 @@
 //! leaves, so it needs no lock and need not be `Send`. An action is given it; a poll of a task
 //! asks for it, each time, since a task is polled by whichever worker is free ([`with_context`]).
 
-use super::run_queue::{Bell, RunQueue};
+use super::run_queue::{RunQueue, WorkerEvents};
 use crate::sys::{
     completion::{Completion, Wait},
     cpu::CpuSet,
@@ -19,7 +19,7 @@ use kernel::{new_mutex, prelude::*, str::CString, sync::Arc, sync::Mutex};
 pub(super) type Init<C> = dyn Fn(u32) -> Result<C> + Send + Sync;
 
 /// What a worker's thread holds as its own.
-struct Desk {
+struct WorkerContext {
     queue: Arc<RunQueue>,
     number: u32,
     /// A `RefCell<C>`, where `C` is the context of the pool.
@@ -33,8 +33,8 @@ struct Desk {
 /// and in an action or in `f` itself, which have the context already.
 pub fn with_context<C: 'static, R>(f: impl FnOnce(&mut C) -> R) -> Option<R> {
     kthread::own(|own| {
-        let desk = own.downcast_ref::<Desk>()?;
-        let cell = (*desk.context).downcast_ref::<RefCell<C>>()?;
+        let own = own.downcast_ref::<WorkerContext>()?;
+        let cell = (*own.context).downcast_ref::<RefCell<C>>()?;
         let mut context = cell.try_borrow_mut().ok()?;
         Some(f(&mut context))
     })
@@ -43,16 +43,21 @@ pub fn with_context<C: 'static, R>(f: impl FnOnce(&mut C) -> R) -> Option<R> {
 
 /// The number of the worker that this runs on; `None` if it is none. Any context.
 pub fn number() -> Option<u32> {
-    kthread::own(|own| Some(own.downcast_ref::<Desk>()?.number)).flatten()
+    kthread::own(|own| Some(own.downcast_ref::<WorkerContext>()?.number)).flatten()
 }
 
 /// Whether this runs on a worker of the pool with this run queue. Any context.
 pub(super) fn is_of(queue: &RunQueue) -> bool {
-    let same = |own: &dyn Any| Some(core::ptr::eq(&*own.downcast_ref::<Desk>()?.queue, queue));
+    let same = |own: &dyn Any| {
+        Some(core::ptr::eq(
+            &*own.downcast_ref::<WorkerContext>()?.queue,
+            queue,
+        ))
+    };
     kthread::own(same).flatten().unwrap_or(false)
 }
 
-/// How a worker tells who hired it that it has begun, or why it could not.
+/// How a worker tells who started it that it has begun, or why it could not.
 #[pin_data]
 struct Report {
     #[pin]
@@ -69,7 +74,7 @@ impl Report {
 }
 
 /// What a worker is made with.
-pub(super) struct Terms<C: 'static> {
+pub(super) struct WorkerSettings<C: 'static> {
     pub(super) queue: Arc<RunQueue>,
     pub(super) init: Arc<Init<C>>,
     pub(super) reclaim: Reclaim,
@@ -77,16 +82,16 @@ pub(super) struct Terms<C: 'static> {
     pub(super) cpus: Option<Arc<CpuSet>>,
 }
 
-impl<C: 'static> Terms<C> {
+impl<C: 'static> WorkerSettings<C> {
     /// Starts worker `number` as a thread called `<pool>/<number>` and waits until its context is
     /// made. The run queue must have room for it.
     ///
     /// May sleep. Errors: that of `init`; `ENOMEM`; `EINTR` when the caller was killed; `EINVAL`
     /// when none of the CPUs can be used. Nothing is left then.
-    pub(super) fn hire(self, number: u32) -> Result<Thread> {
+    pub(super) fn start_worker(self, number: u32) -> Result<Thread> {
         let name = CString::try_from_fmt(fmt!("{}/{number}", &*self.queue.name))?;
         let nice = self.nice;
-        let bell = Bell::new()?;
+        let events = WorkerEvents::new()?;
         let report = Arc::pin_init(
             pin_init!(Report {
                 made <- Completion::new(),
@@ -97,7 +102,7 @@ impl<C: 'static> Terms<C> {
         let told = report.clone();
         let thread = Thread::spawn(&name, nice, move |slot| {
             let reclaim = self.reclaim;
-            with_reclaim(reclaim, || self.work(number, &bell, &report, slot));
+            with_reclaim(reclaim, || self.work(number, &events, &report, slot));
         })?;
         // A worker always reports, and soon: what `init` does is bounded.
         told.made.wait(Wait::FOREVER).ok()?;
@@ -106,24 +111,24 @@ impl<C: 'static> Terms<C> {
     }
 
     /// The life of a worker.
-    fn work(self, number: u32, bell: &Arc<Bell>, report: &Report, slot: &kthread::Slot) {
-        let desk = match self.begin(number, bell) {
-            Ok(desk) => desk,
+    fn work(self, number: u32, events: &Arc<WorkerEvents>, report: &Report, slot: &kthread::Slot) {
+        let own = match self.begin(number, events) {
+            Ok(own) => own,
             Err(error) => return report.tell(Err(error)),
         };
         report.tell(Ok(()));
-        slot.hold(&desk, || self.queue.serve(number, bell, &*desk.context));
-        drop(desk);
-        self.queue.depart(number, bell);
+        slot.hold(&own, || self.queue.serve(number, events, &*own.context));
+        drop(own);
+        self.queue.exit(number, events);
     }
 
-    fn begin(&self, number: u32, bell: &Arc<Bell>) -> Result<Desk> {
+    fn begin(&self, number: u32, events: &Arc<WorkerEvents>) -> Result<WorkerContext> {
         if let Some(cpus) = &self.cpus {
             kthread::set_own_cpus(cpus)?;
         }
         let context: KBox<dyn Any> = KBox::new(RefCell::new((self.init)(number)?), GFP_KERNEL)?;
-        self.queue.enter(number, bell.clone())?;
-        Ok(Desk {
+        self.queue.enter(number, events.clone())?;
+        Ok(WorkerContext {
             queue: self.queue.clone(),
             number,
             context,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use dst_core::worker_state::{look, on, Duty, Event, Found, Order, Seat};
+use dst_core::worker_state::{look, on, Event, Found, Order, Phase, WorkerState};
 
 /// A rule that the model can break, to see whether that is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ enum Broken {
     Release,
 }
 
-/// Where a worker's thread is, beside its seat.
+/// Where a worker's thread is, beside its state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 enum Thread {
     /// About to look.
@@ -61,7 +61,7 @@ enum Caller {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Pool {
-    seats: Vec<Seat>,
+    states: Vec<WorkerState>,
     threads: Vec<Thread>,
     /// Tasks on the run queue, and those that are still to come.
     queued: u8,
@@ -78,20 +78,20 @@ struct Pool {
 
 impl Pool {
     fn staying(&self) -> u8 {
-        let staying = self.seats.iter().filter(|seat| seat.stays()).count() as u8;
+        let staying = self.states.iter().filter(|state| state.stays()).count() as u8;
         staying.saturating_sub(self.surplus)
     }
 
     fn bring(&mut self, event: Event, at: usize) {
-        let (seat, wake) = on(event, self.seats[at]).expect("the driver brings possible events");
-        self.seats[at] = seat;
+        let (state, wake) = on(event, self.states[at]).expect("the driver brings possible events");
+        self.states[at] = state;
         if wake && self.threads[at] == Thread::Asleep {
             self.threads[at] = Thread::Looking;
         }
     }
 
     fn idle(&self) -> Option<usize> {
-        self.seats.iter().position(|seat| seat.is_idle())
+        self.states.iter().position(|state| state.is_idle())
     }
 
     fn wake_one(&mut self) {
@@ -127,16 +127,16 @@ impl Pool {
     /// A worker looks.
     fn step(&mut self, at: usize, broken: Broken) {
         let found = self.found(at);
-        let before = self.seats[at];
+        let before = self.states[at];
         let mut seen = before;
-        if broken == Broken::GivenFirst && seen.duty == Duty::Given && seen.leave {
-            seen.duty = Duty::Awake;
+        if broken == Broken::GivenFirst && seen.phase == Phase::Given && seen.leave {
+            seen.phase = Phase::Awake;
         }
-        if broken == Broken::Promise && seen.duty == Duty::Reserved {
-            seen.duty = Duty::Awake;
+        if broken == Broken::Promise && seen.phase == Phase::Reserved {
+            seen.phase = Phase::Awake;
         }
-        let (seat, order) = look(seen, found, self.surplus > 0, self.stopping);
-        self.seats[at] = seat;
+        let (state, order) = look(seen, found, self.surplus > 0, self.stopping);
+        self.states[at] = state;
         self.threads[at] = match order {
             Order::Sleep => Thread::Asleep,
             Order::Run => {
@@ -185,7 +185,7 @@ impl Pool {
                 next.threads[at] = Thread::Looking;
             }
             Thread::CleaningUp => {
-                next.bring(Event::Depart, at);
+                next.bring(Event::Exit, at);
                 next.threads[at] = Thread::Ended;
             }
             Thread::Asleep => {
@@ -202,13 +202,13 @@ impl Pool {
         let mut next = self.clone();
         let place = &mut next.callers[index];
         match self.callers[index] {
-            Caller::Before(Some(worker)) if !self.seats[worker].is_there() => {
+            Caller::Before(Some(worker)) if !self.states[worker].is_there() => {
                 *place = Caller::WorkerGone;
                 vec![next]
             }
             Caller::Before(wanted) => {
                 let free = match wanted {
-                    Some(worker) => self.seats[worker].is_idle().then_some(worker),
+                    Some(worker) => self.states[worker].is_idle().then_some(worker),
                     None => self.idle(),
                 };
                 match free {
@@ -255,7 +255,7 @@ impl Pool {
             next.removals.remove(0);
             if self.staying() > self.least {
                 match removal {
-                    Some(worker) if self.seats[*worker].stays() => {
+                    Some(worker) if self.states[*worker].stays() => {
                         next.bring(Event::Leave, *worker);
                         // Perhaps a signal takes it back before it is seen.
                         let mut back = next.clone();
@@ -296,7 +296,7 @@ impl Pool {
 
     /// What must be true at all times.
     fn check(&self) -> Result<(), String> {
-        for (at, seat) in self.seats.iter().enumerate() {
+        for (at, state) in self.states.iter().enumerate() {
             let reserved = |c: &&Caller| **c == Caller::Prepares(at);
             let given = |c: &&Caller| **c == Caller::Given(at);
             let reserved = self.callers.iter().filter(reserved).count();
@@ -304,30 +304,30 @@ impl Pool {
             if reserved + given > 1 {
                 return Err(format!("worker {at} was promised twice"));
             }
-            if reserved > 0 && seat.duty != Duty::Reserved {
+            if reserved > 0 && state.phase != Phase::Reserved {
                 return Err(format!("worker {at} broke its promise"));
             }
-            if given > 0 && seat.duty != Duty::Given && self.threads[at] != Thread::Acting {
+            if given > 0 && state.phase != Phase::Given && self.threads[at] != Thread::Acting {
                 return Err(format!("worker {at} dropped an action"));
             }
             if self.threads[at] == Thread::Acting && given == 0 {
                 return Err(format!("worker {at} runs what nobody gave it"));
             }
         }
-        let live = self.seats.iter().filter(|seat| seat.is_there()).count();
+        let live = self.states.iter().filter(|state| state.is_there()).count();
         if live < self.least as usize {
             return Err("too few workers".into());
         }
         // Whoever sleeps for want of work: as many others are on the way to look as there is work
         // for any of them.
-        let looking = self.threads.iter().zip(&self.seats);
+        let looking = self.threads.iter().zip(&self.states);
         let looking = looking
-            .filter(|(thread, seat)| **thread == Thread::Looking && seat.duty == Duty::Awake)
+            .filter(|(thread, state)| **thread == Thread::Looking && state.phase == Phase::Awake)
             .count();
         let any = |c: &&Caller| **c == Caller::Waits(None);
         let work = self.queued as usize + self.callers.iter().filter(any).count();
         if self.idle().is_some()
-            && looking < work.min(self.seats.iter().filter(|seat| seat.is_idle()).count())
+            && looking < work.min(self.states.iter().filter(|state| state.is_idle()).count())
         {
             return Err("work waits while a worker sleeps".into());
         }
@@ -349,11 +349,11 @@ impl Pool {
         if self.surplus > 0 {
             return Err("a removal never ended".into());
         }
-        for (seat, thread) in self.seats.iter().zip(&self.threads) {
-            if seat.leave && *thread != Thread::Ended {
+        for (state, thread) in self.states.iter().zip(&self.threads) {
+            if state.leave && *thread != Thread::Ended {
                 return Err("a worker that was to leave is there".into());
             }
-            if seat.duty == Duty::Reserved {
+            if state.phase == Phase::Reserved {
                 return Err("a worker is reserved for nobody".into());
             }
         }
@@ -383,7 +383,7 @@ fn explore(pool: Pool, broken: Broken) -> Result<usize, String> {
 
 fn pool(workers: usize, tasks: u8, callers: &[Option<usize>], removals: &[Option<usize>]) -> Pool {
     Pool {
-        seats: vec![Seat::new(); workers],
+        states: vec![WorkerState::new(); workers],
         threads: vec![Thread::Looking; workers],
         queued: 0,
         coming: tasks,
@@ -465,34 +465,34 @@ fn every_broken_rule_is_found() {
 /// Which events are possible where, and that nothing wakes a worker that does not sleep.
 #[test]
 fn the_table() {
-    let duties = [
-        Duty::Idle,
-        Duty::Awake,
-        Duty::Reserved,
-        Duty::Given,
-        Duty::Leaving,
-        Duty::Gone,
+    let phases = [
+        Phase::Idle,
+        Phase::Awake,
+        Phase::Reserved,
+        Phase::Given,
+        Phase::Leaving,
+        Phase::Gone,
     ];
     let mut possible = 0;
-    for duty in duties {
+    for phase in phases {
         for leave in [false, true] {
-            let seat = Seat { duty, leave };
+            let state = WorkerState { phase, leave };
             for event in Event::ALL {
-                let Some((next, wake)) = on(event, seat) else {
+                let Some((next, wake)) = on(event, state) else {
                     continue;
                 };
                 possible += 1;
-                assert!(!wake || matches!(duty, Duty::Idle | Duty::Reserved));
+                assert!(!wake || matches!(phase, Phase::Idle | Phase::Reserved));
                 // Only the worker itself leaves.
-                assert!(next.is_there() || !seat.is_there());
+                assert!(next.is_there() || !state.is_there());
                 assert!(!(next.is_idle() && next.leave) || leave);
             }
-            let (next, order) = look(seat, Found::Task, true, true);
+            let (next, order) = look(state, Found::Task, true, true);
             assert_eq!(next.leave, leave);
-            assert_eq!(order == Order::Act, duty == Duty::Given);
+            assert_eq!(order == Order::Act, phase == Phase::Given);
             assert_eq!(
                 order == Order::Leave,
-                next.duty != Duty::Awake && !matches!(duty, Duty::Idle | Duty::Reserved)
+                next.phase != Phase::Awake && !matches!(phase, Phase::Idle | Phase::Reserved)
             );
         }
     }
