@@ -50,16 +50,16 @@ impl Waited for Entry {
 struct Named {
     name: CString,
     users: usize,
-    desk: Arc<Desk>,
+    queue: Arc<Queue>,
 }
 
 #[pin_data]
-struct Desk {
+struct Queue {
     #[pin]
     entry: WaitQueue<Entry>,
 }
 
-impl Desk {
+impl Queue {
     /// Changes the entry and lets everybody in line look again.
     fn change(&self, change: impl FnOnce(&mut Entry)) {
         self.entry.with(|entry, line| {
@@ -101,31 +101,31 @@ impl Leases {
 
     /// Makes the caller a user of `name`, whose entry exists as long as it has users.
     fn enter(self: &Arc<Self>, name: &CStr) -> Result<User> {
-        let desk = Arc::pin_init(
-            pin_init!(Desk { entry <- WaitQueue::new(Entry::new()) }),
+        let queue = Arc::pin_init(
+            pin_init!(Queue { entry <- WaitQueue::new(Entry::new()) }),
             GFP_KERNEL,
         )?;
         let copy = CString::try_from_fmt(fmt!("{}", name))?;
         let mut names = self.names.lock();
         let found = names.find_mut(|named| *named.name == *name);
-        let (place, desk) = match found {
+        let (place, queue) = match found {
             Some((place, named)) => {
                 named.users = named.users.saturating_add(1);
-                (place, named.desk.clone())
+                (place, named.queue.clone())
             }
             None => {
                 let named = Named {
                     name: copy,
                     users: 1,
-                    desk: desk.clone(),
+                    queue: queue.clone(),
                 };
-                (names.insert(named)?, desk)
+                (names.insert(named)?, queue)
             }
         };
         Ok(User {
             leases: self.clone(),
             place,
-            desk,
+            queue,
         })
     }
 
@@ -139,13 +139,13 @@ impl Leases {
         let mut timer = Timer::new()?;
         loop {
             let now = self.now();
-            let limit = match user.desk.entry.with(|entry, _| entry.acquire(now, terms)) {
+            let limit = match user.queue.entry.with(|entry, _| entry.acquire(now, terms)) {
                 Ok(holding) => return Held::new(user, holding),
                 Err(Refused::Held(until)) => until,
                 // Who leaves tells us.
                 Err(Refused::Leaving) => u64::MAX,
             };
-            let mut waiter = pin!(Waiter::new(&user.desk.entry, 1));
+            let mut waiter = pin!(Waiter::new(&user.queue.entry, 1));
             let attempt = pin!(wait_for(c"a lease", |context| {
                 let now = self.now();
                 waiter.as_mut().poll(context.waker(), |entry, _, _| {
@@ -165,7 +165,7 @@ impl Leases {
         let user = self.enter(name)?;
         let now = self.now();
         let holding = user
-            .desk
+            .queue
             .entry
             .with(|entry, _| entry.acquire(now, terms))
             .map_err(|_| EBUSY)?;
@@ -177,10 +177,10 @@ impl Leases {
     pub fn revoke(&self, name: &CStr) {
         let mut names = self.names.lock();
         let found = names.find_mut(|named| *named.name == *name);
-        let desk = found.map(|(_, named)| named.desk.clone());
+        let queue = found.map(|(_, named)| named.queue.clone());
         drop(names);
-        if let Some(desk) = desk {
-            desk.change(Entry::revoke);
+        if let Some(queue) = queue {
+            queue.change(Entry::revoke);
         }
     }
 }
@@ -189,7 +189,7 @@ impl Leases {
 struct User {
     leases: Arc<Leases>,
     place: usize,
-    desk: Arc<Desk>,
+    queue: Arc<Queue>,
 }
 
 impl User {
@@ -201,7 +201,7 @@ impl User {
         Self {
             leases: self.leases.clone(),
             place: self.place,
-            desk: self.desk.clone(),
+            queue: self.queue.clone(),
         }
     }
 }
@@ -234,8 +234,9 @@ impl Tenancy {
     fn begin(this: &Arc<Self>) -> Result<Working> {
         let now = this.user.leases.now();
         let holding = this.holding.lock();
-        let desk = &this.user.desk;
-        desk.entry
+        let queue = &this.user.queue;
+        queue
+            .entry
             .with(|entry, _| entry.begin(now, &holding))
             .map_err(|_| ESTALE)?;
         drop(holding);
@@ -252,7 +253,7 @@ impl Tenancy {
         let mut holding = self.holding.lock();
         let asked = leases.now();
         self.user
-            .desk
+            .queue
             .entry
             .with(|entry, _| entry.renew(asked, &holding))
             .map_err(|_| ESTALE)?;
@@ -285,7 +286,7 @@ impl Tenancy {
 
     /// Waits until the lease was revoked.
     async fn revoked(&self) {
-        let mut waiter = pin!(Waiter::new(&self.user.desk.entry, 1));
+        let mut waiter = pin!(Waiter::new(&self.user.queue.entry, 1));
         wait_for(c"the renewal of a lease", |context| {
             waiter.as_mut().poll(context.waker(), |entry, _, _| {
                 entry.is_revoked(self.number).then_some(())
@@ -311,7 +312,7 @@ struct Working(Arc<Tenancy>);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.user.desk.change(|entry| entry.end(self.0.number));
+        self.0.user.queue.change(|entry| entry.end(self.0.number));
     }
 }
 
@@ -338,7 +339,7 @@ pub struct Held {
 
 impl Held {
     fn new(user: User, holding: Holding) -> Result<Self> {
-        let desk = user.desk.clone();
+        let queue = user.queue.clone();
         let number = holding.number();
         let tenancy = Arc::pin_init(
             pin_init!(Tenancy {
@@ -351,7 +352,7 @@ impl Held {
         match tenancy {
             Ok(tenancy) => Ok(Self { tenancy }),
             Err(error) => {
-                desk.change(|entry| entry.release(number));
+                queue.change(|entry| entry.release(number));
                 Err(error)
             }
         }
@@ -402,6 +403,9 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let number = self.tenancy.number;
-        self.tenancy.user.desk.change(|entry| entry.release(number));
+        self.tenancy
+            .user
+            .queue
+            .change(|entry| entry.release(number));
     }
 }
