@@ -32,5 +32,13 @@ verdict control-warning fail 'kernel log: '
 verdict control-hung fail 'kernel log: '
 verdict control-hung-declared pass ''
 verdict control-allowed pass ''
+
+late=$work/late
+mkdir "$late"
+echo "$tests/framework/control-pass.sh" >"$late/list"
+echo "$(date +%s) of 70 minutes" >"$late/deadline"
+"$tests/runner" "$late" --here || fail "the runner ended with status $?"
+expect_equal "a test for which no time is left" "skip 0.0 the time of 70 minutes is up" "$(sed 's/ [0-9.]* / 0.0 /' "$late/result.control-pass")"
+
 grep -q control-fault "$queue/log.control-warning" || fail "the log of a failed test lacks the kernel's messages"
 expect_equal "the namespaces that a failed test left" "" "$(ip netns list)"
