@@ -138,8 +138,9 @@ impl<B: Backend> Requests<B> {
         use attr::node as a;
         let storage = Self::node_storage(request)?;
         let config = parse::node(&request.attributes())?;
+        let answer = request.answer()?;
         let index = self.backend.node_add(storage.as_str(), config)?;
-        request.reply(|message| {
+        answer.send(|message| {
             message.put_text(a::STORAGE, storage.as_str())?;
             message.put_u32(a::INDEX, index)
         })?;
@@ -170,8 +171,9 @@ impl<B: Backend> Requests<B> {
     #[inline(never)]
     fn export_add(&self, request: &Request<'_>) -> Outcome {
         let config = parse::export(&request.attributes(), request.net())?;
+        let answer = request.answer()?;
         let info = self.backend.export_add(config)?;
-        request.reply(|message| format::new_export(message, &info))?;
+        answer.send(|message| format::new_export(message, &info))?;
         Ok(())
     }
 

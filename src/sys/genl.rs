@@ -65,7 +65,7 @@ pub type Cursor = [u64; 2];
 /// unregistered anywhere in the system: waits must be bounded.
 pub trait Service: Send + Sync {
     /// Carries out a request; an answer beyond the acknowledgement is given by
-    /// [`Request::reply`].
+    /// [`Request::reply`] or, where it must not fail for want of memory, [`Request::answer`].
     fn request(&self, request: &Request<'_>) -> Result<(), Fault>;
 
     /// Bytes that the longest entry of a dump needs if that is more than about half a page;
@@ -200,6 +200,21 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// A buffer with room for `size` bytes.
+    fn new(size: usize, may_sleep: bool) -> Result<Self> {
+        // SAFETY: No preconditions.
+        let skb = unsafe { dst_blk_genl_new(size, may_sleep) };
+        // INVARIANT: A new buffer belongs to who made it.
+        Ok(Self {
+            skb: NonNull::new(skb).ok_or(ENOMEM)?,
+        })
+    }
+
+    /// A buffer for one message of ordinary size. May sleep.
+    pub(super) fn ordinary() -> Result<Self> {
+        Self::new(SIZES[0], true)
+    }
+
     /// Composes a whole message, in a larger buffer if it does not fit into a small one.
     ///
     /// # Safety
@@ -214,31 +229,42 @@ impl Buffer {
         fill: impl Fn(&mut Message<'_>) -> Result,
     ) -> Result<Self> {
         for size in SIZES {
-            // SAFETY: No preconditions.
-            let skb = unsafe { dst_blk_genl_new(size, may_sleep) };
-            // INVARIANT: A new buffer belongs to who made it.
-            let buffer = Self {
-                skb: NonNull::new(skb).ok_or(ENOMEM)?,
-            };
-            // SAFETY: `skb` is valid; `family` is registered by the contract of this function.
-            let header =
-                unsafe { bindings::genlmsg_put(skb, portid, sequence, family, 0, command) };
-            if header.is_null() {
-                return Err(EMSGSIZE);
-            }
-            // SAFETY: A message was begun in `skb`, which nobody else has.
-            let mut message = unsafe { Message::from_raw(buffer.skb) };
-            match fill(&mut message) {
-                Ok(()) => {
-                    // SAFETY: `header` is that of the message begun above.
-                    unsafe { dst_blk_genl_end(skb, header) };
-                    return Ok(buffer);
-                }
+            let mut buffer = Self::new(size, may_sleep)?;
+            // SAFETY: By the contract of this function.
+            match unsafe { buffer.put(family, portid, sequence, command, &fill) } {
+                Ok(()) => return Ok(buffer),
                 Err(error) if error == EMSGSIZE => continue,
                 Err(error) => return Err(error),
             }
         }
         Err(EMSGSIZE)
+    }
+
+    /// Writes a message into an empty buffer. Allocates nothing. Errors: `EMSGSIZE` if it does
+    /// not fit, and those of `fill`; the buffer is then of no use.
+    ///
+    /// # Safety
+    ///
+    /// `family` must be registered.
+    pub(super) unsafe fn put(
+        &mut self,
+        family: *mut bindings::genl_family,
+        portid: u32,
+        sequence: u32,
+        command: u8,
+        fill: impl FnOnce(&mut Message<'_>) -> Result,
+    ) -> Result {
+        let skb = self.skb.as_ptr();
+        // SAFETY: `skb` is valid; `family` is registered by the contract of this function.
+        let header = unsafe { bindings::genlmsg_put(skb, portid, sequence, family, 0, command) };
+        if header.is_null() {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: A message was begun in `skb`, which nobody else has.
+        fill(&mut unsafe { Message::from_raw(self.skb) })?;
+        // SAFETY: `header` is that of the message begun above.
+        unsafe { dst_blk_genl_end(skb, header) };
+        Ok(())
     }
 
     /// The buffer, for a function that takes it over.

@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
         Attributes::new(message.get(HEADERS..).unwrap_or(&[]), HEADERS)
     }
 
-    /// Answers with a message of the request's own type. May sleep. Call it at most once.
+    /// Answers with a message of the request's own type. May sleep. Answer at most once.
     pub fn reply(&self, fill: impl Fn(&mut Message<'_>) -> Result) -> Result<(), Fault> {
         // SAFETY: By the type's invariant.
         let info = unsafe { self.info.as_ref() };
@@ -85,6 +85,20 @@ impl<'a> Request<'a> {
                 fill,
             )
         }?;
+        self.send(buffer)
+    }
+
+    /// Room for an answer, for an operation that is not taken back when the answer finds no
+    /// memory. May sleep. Errors: `ENOMEM`.
+    pub fn answer(&self) -> Result<Answer<'_, 'a>, Fault> {
+        Ok(Answer {
+            request: self,
+            buffer: Buffer::ordinary()?,
+        })
+    }
+
+    /// Sends the answer. May sleep.
+    fn send(&self, buffer: Buffer) -> Result<(), Fault> {
         // SAFETY: `info` is valid by the type's invariant; the buffer is handed over.
         to_result(unsafe { dst_blk_genl_reply(buffer.into_raw(), self.info.as_ptr()) })?;
         Ok(())
@@ -128,5 +142,32 @@ impl<'a> Request<'a> {
             );
         }
         -(bindings::EINTR as c_int)
+    }
+}
+
+/// An answer that has its memory: made by [`Request::answer`] before the operation is carried
+/// out, sent when it has been.
+pub struct Answer<'r, 'a> {
+    request: &'r Request<'a>,
+    buffer: Buffer,
+}
+
+impl Answer<'_, '_> {
+    /// Sends a message of the request's own type with what `fill` puts into it. May sleep.
+    /// Errors: `EMSGSIZE` if that is much.
+    pub fn send(mut self, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result<(), Fault> {
+        // SAFETY: By the request's invariant.
+        let info = unsafe { self.request.info.as_ref() };
+        // SAFETY: The family is registered as long as a request to it is being worked on.
+        unsafe {
+            self.buffer.put(
+                info.family.cast_mut(),
+                info.snd_portid,
+                info.snd_seq,
+                self.request.command(),
+                fill,
+            )
+        }?;
+        self.request.send(self.buffer)
     }
 }
