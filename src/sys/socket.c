@@ -13,8 +13,9 @@ static struct lock_class_key dst_blk_sk_keys[3];
 #endif
 
 /*
- * Sockets of this module are used below the block layer, those of user space
- * above it: with one lock class lockdep would see a cycle where there is none.
+ * Connections of this module are used below the block layer, those of user
+ * space above it: with one lock class lockdep would see a cycle where there is
+ * none.
  */
 void dst_blk_socket_reclassify(struct socket *sock);
 void dst_blk_socket_reclassify(struct socket *sock)

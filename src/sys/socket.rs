@@ -74,11 +74,11 @@ impl Socket {
                 &mut sock,
             )
         })?;
-        let sock = NonNull::new(sock).ok_or(ENOMEM)?;
-        // SAFETY: The socket was made above and nobody else knows it.
-        unsafe { dst_blk_socket_reclassify(sock.as_ptr()) };
         // INVARIANT: Made above.
-        Ok(Self { sock, data: false })
+        Ok(Self {
+            sock: NonNull::new(sock).ok_or(ENOMEM)?,
+            data: false,
+        })
     }
 
     /// Sets the options of a socket that carries data.
@@ -93,7 +93,12 @@ impl Socket {
     /// [writable](super::socket_wait::Readiness::writable); [`Self::take_error`] tells which.
     /// May sleep.
     pub fn connect(net: &Net, address: SocketAddress) -> Result<Self> {
-        let socket = Self::new(net, &address)?.into_data();
+        let socket = Self::new(net, &address)?;
+        // A listening socket does without: no I/O waits for it, and lockdep keeps the module of a
+        // socket's class in use, so nobody could unload a module that listens.
+        // SAFETY: By the type invariant; the socket was made above and nobody else knows it.
+        unsafe { dst_blk_socket_reclassify(socket.sock.as_ptr()) };
+        let socket = socket.into_data();
         let mut raw = address.to_raw();
         let (pointer, length) = (raw.as_mut_ptr(), raw.length());
         // SAFETY: By the type invariant; the address is `length` bytes long.

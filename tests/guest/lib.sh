@@ -83,8 +83,8 @@ module_load() {
 	[[ ! -e /sys/kernel/debug/kmemleak ]] || cat /sys/module/dst_blk/sections/.text >"${DST_WORK:-/tmp/test}.text"
 	at_exit "$tests/clear"
 }
-# A kernel that proves its locks keeps a module in use as long as there are sockets to which it gave their lock classes:
-# those of exports, and for a moment those of connections that were closed.
+# A kernel that proves its locks keeps a module in use as long as there are sockets to which it gave their lock classes,
+# for a moment after a connection was closed.
 pins_sockets() { [[ -e /proc/lockdep ]]; }
 remove_module() { rmmod dst_blk 2>/dev/null; }
 module_unload() {

@@ -39,10 +39,7 @@ round() {
 	case $(($1 % 4)) in
 	0) on client dst delete storage >/dev/null; on server dst export del "$listen" --force >/dev/null ;;
 	1) on server dst export del "$listen" --force >/dev/null; on client dst delete storage --force >/dev/null ;;
-	2)
-		on client dst delete storage >/dev/null
-		! pins_sockets || on server dst export del "$listen" --force >/dev/null
-		;;
+	2) on client dst delete storage >/dev/null ;;
 	3)
 		on client dst delete storage >/dev/null
 		# What is only configured does not hold the module.
