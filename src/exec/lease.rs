@@ -9,7 +9,10 @@
 //! that is held up cannot keep work going that is not renewed.
 //!
 //! Work that never comes to an await point cannot be cancelled. It keeps the name for as long as it
-//! lasts: who wants the lease waits (`debugfs` shows it), and never works beside it.
+//! lasts: who wants the lease waits (`debugfs` shows it), and never works beside it. That holds for
+//! the tasks of scopes in it and for functions that it runs with [`super::run_blocking`] too: the
+//! name is free when all of them have ended. What the work leaves to others in another way, as an
+//! action of [`Pool::schedule`] whose result it does not wait for, is its own business.
 //!
 //! Locking: the table's mutex, process context; inside of nothing. An entry's spin lock with
 //! interrupts off, alone.
@@ -32,7 +35,6 @@ use crate::{
 use core::{
     future::Future,
     pin::{pin, Pin},
-    task::{Context, Poll},
 };
 use kernel::{
     new_mutex,
@@ -316,22 +318,6 @@ impl Drop for Working {
     }
 }
 
-/// Work, and after it what says that it goes on: dropped in the order of the fields.
-#[pin_data]
-struct Guarded<F> {
-    #[pin]
-    work: F,
-    _working: Working,
-}
-
-impl<F: Future> Future for Guarded<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().work.poll(context)
-    }
-}
-
 /// A lease that was granted. Dropped in process context, which gives it back.
 pub struct Held {
     tenancy: Arc<Tenancy>,
@@ -377,19 +363,18 @@ impl Held {
         let (keeper, watched) = (self.tenancy.clone(), self.tenancy.clone());
         // What is spawned goes through several hands: as boxes.
         let keep = boxed(async move { keeper.keep(&mut renewal).await })?;
-        let task = boxed(Guarded {
-            _working: Tenancy::begin(&self.tenancy)?,
-            work: async move {
-                let expired = pin!(watched.expired(&mut watch));
-                match select(expired, work.as_mut()).await {
-                    Either::First(()) => Err(ESTALE),
-                    Either::Second(value) => sender.send(value).map_err(|_| ECANCELED),
-                }
-            },
+        let task = boxed(async move {
+            let expired = pin!(watched.expired(&mut watch));
+            match select(expired, work.as_mut()).await {
+                Either::First(()) => Err(ESTALE),
+                Either::Second(value) => sender.send(value).map_err(|_| ECANCELED),
+            }
         })?;
+        // Left when the task has ended: after its future, and after the tasks of scopes in it.
+        let working: KBox<dyn Send> = KBox::new(Tenancy::begin(&self.tenancy)?, GFP_KERNEL)?;
         scope(workers, async |scope| {
             scope.spawn_on(renewers, c"lease-renew", keep)?;
-            scope.spawn(c"lease-work", task)?;
+            scope.spawn_keeping(workers, c"lease-work", task, Some(working))?;
             let value = result.receive().await;
             // Nothing is left to be renewed for.
             scope.cancel();

@@ -106,11 +106,15 @@ impl Shared {
 pub(super) struct Membership {
     shared: Arc<Shared>,
     place: usize,
+    /// See [`Scope::spawn_keeping`].
+    kept: Option<KBox<dyn Send>>,
     _owner: Option<Hold>,
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        // Before anybody learns of the end.
+        drop(self.kept.take());
         self.shared.remove(self.place);
     }
 }
@@ -190,6 +194,18 @@ impl<'a> Scope<'a> {
         name: &'static CStr,
         future: impl Future<Output = Result> + Send + 'static,
     ) -> Result {
+        self.spawn_keeping(pool, name, future, None)
+    }
+
+    /// As [`Self::spawn_on`]; `kept` is dropped when the child has ended. Its future may be gone
+    /// before that: a child that is cancelled inside a scope of its own ends after those tasks.
+    pub(super) fn spawn_keeping(
+        &self,
+        pool: &Pool,
+        name: &'static CStr,
+        future: impl Future<Output = Result> + Send + 'static,
+        kept: Option<KBox<dyn Send>>,
+    ) -> Result {
         let mut children = self.shared.children.lock();
         if children.cancelled {
             return Err(ECANCELED);
@@ -203,6 +219,7 @@ impl<'a> Scope<'a> {
         let membership = Membership {
             shared: self.shared.clone(),
             place,
+            kept,
             _owner: owner.map(Hold::new),
         };
         let body = Body {

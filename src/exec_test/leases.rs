@@ -9,11 +9,11 @@ use crate::{
     exec::{
         boxed,
         lease::{Held, Leases},
-        spawn_value, wait_for, Timer, ValueHandle,
+        run_blocking, spawn_value, timeout, wait_for, Timer, ValueHandle,
     },
     sys::kthread::cond_resched,
 };
-use core::task::Poll;
+use core::{pin::pin, task::Poll};
 use kernel::{
     prelude::*,
     sync::Arc,
@@ -216,5 +216,46 @@ pub fn cancelled(context: &Context) -> Result {
         check!(counter.made() == 1 && counter.dropped() == 1);
         drop(leases.try_acquire(c"name", long)?);
     }
+    Ok(())
+}
+
+/// A function that blocks outlives the future that awaited it, and keeps the name until it returns.
+pub fn blocking_overstays(context: &Context) -> Result {
+    let (leases, pools) = (Leases::new()?, Pools::new()?);
+    let (counter, begun, end) = (Counter::new()?, Number::new()?, Number::new()?);
+    let long = terms(1_000_000, 1000)?;
+    let held = leases.try_acquire(c"name", long)?;
+    let (own, token) = (pools.clone(), counter.token());
+    let (running, stop) = (begun.clone(), end.clone());
+    let work = boxed(async move {
+        let _token = token;
+        run_blocking(&own.workers, c"call", move || {
+            running.set(1);
+            while stop.get() == 0 {
+                cond_resched();
+            }
+            0u32
+        })
+        .await
+    })?;
+    // The last to have the pools is this thread, not one of their workers.
+    let own = pools.clone();
+    let first = spawn_value(&context.many, c"holder", async move {
+        held.run(&own.renewers, &own.workers, work).await
+    })?;
+    context.until(|| begun.get() == 1)?;
+    first.cancel();
+    // The holder has given the lease back, and the future of the work is gone.
+    context.until(|| counter.dropped() == 1)?;
+    let mut timer = Timer::new()?;
+    let early = context.wait(async {
+        let next = pin!(leases.acquire(c"name", long));
+        timeout(&mut timer, Delta::from_millis(300), next).await
+    })?;
+    // First, so that a fault is a failure and not a thread that never ends.
+    end.set(1);
+    check!(early.is_none());
+    drop(context.wait(leases.acquire(c"name", long))??);
+    context.wait(first.handle().joined())?;
     Ok(())
 }

@@ -48,7 +48,8 @@ pub const CASES: &[Case] = cases! {
     timers: sleep, sleep_dropped, deadlines, selecting, joining;
     interrupts: soft, hard, both_kinds;
     storms: one_task, many_tasks;
-    leases: exclusive, kept, work_fails, revoked, not_renewed, overstayed, cancelled;
+    leases: exclusive, kept, work_fails, revoked, not_renewed, overstayed, cancelled,
+        blocking_overstays;
     cancelling: everywhere, values_in_flight;
     pool: no_workers, contexts, contexts_of_tasks, init_fails, numbers, properties, remove_busy,
         remove_polling, remove_interrupted;
