@@ -150,12 +150,19 @@ impl Leases {
             let mut waiter = pin!(Waiter::new(&user.queue.entry, 1));
             let attempt = pin!(wait_for(c"a lease", |context| {
                 let now = self.now();
-                waiter.as_mut().poll(context.waker(), |entry, _, _| {
-                    entry.acquire(now, terms).ok()
-                })
+                let look = |entry: &mut Entry| match entry.acquire(now, terms) {
+                    Ok(holding) => Some(Some(holding)),
+                    // Another one has it by now, for a shorter time: waited for anew.
+                    Err(Refused::Held(until)) if until < limit => Some(None),
+                    Err(_) => None,
+                };
+                waiter
+                    .as_mut()
+                    .poll(context.waker(), |entry, _, _| look(entry))
             }));
             let deadline = self.instant(limit);
-            if let Some(holding) = timeout_at(&mut timer, deadline, attempt).await {
+            let found = timeout_at(&mut timer, deadline, attempt).await;
+            if let Some(holding) = found.flatten() {
                 return Held::new(user.again(), holding);
             }
         }

@@ -259,3 +259,36 @@ pub fn blocking_overstays(context: &Context) -> Result {
     context.wait(first.handle().joined())?;
     Ok(())
 }
+
+/// Who waits for one holder to go learns when the next one's time is over, which is earlier.
+pub fn next_expires(context: &Context) -> Result {
+    let leases = Leases::new()?;
+    let (counter, end) = (Counter::new()?, Number::new()?);
+    let long = terms(1_000_000, 1000)?;
+    let held = leases.try_acquire(c"name", long)?;
+    let (others, dropped) = (leases.clone(), counter.clone());
+    let mut waiting = spawn_value(&context.one, c"next holder", async move {
+        let _held = others.acquire(c"name", long).await?;
+        Ok::<_, Error>(dropped.dropped())
+    })?;
+    let after = context.one.spawn(c"after", async {})?;
+    context.wait(after.joined())?;
+    // It is kept from looking while the lease goes from hand to hand.
+    let (begun, stop) = (Number::new()?, end.clone());
+    let told = begun.clone();
+    let busy = context.one.spawn(c"busy", async move {
+        told.set(1);
+        while stop.get() == 0 {
+            cond_resched();
+        }
+    })?;
+    context.until(|| begun.get() == 1)?;
+    drop(held);
+    let short = leases.try_acquire(c"name", terms(500, 50)?);
+    end.set(1);
+    let idle = short?;
+    context.wait(busy.joined())?;
+    check!(context.wait(waiting.joined())? == Ok(Ok(0)));
+    drop(idle);
+    Ok(())
+}

@@ -49,7 +49,7 @@ pub const CASES: &[Case] = cases! {
     interrupts: soft, hard, both_kinds;
     storms: one_task, many_tasks;
     leases: exclusive, kept, work_fails, revoked, not_renewed, overstayed, cancelled,
-        blocking_overstays;
+        blocking_overstays, next_expires;
     cancelling: everywhere, values_in_flight;
     pool: no_workers, contexts, contexts_of_tasks, init_fails, numbers, properties, remove_busy,
         remove_polling, remove_interrupted;
