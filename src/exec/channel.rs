@@ -9,7 +9,7 @@
 //! Closing: when the last producer is gone, the consumer gets what is left and then `None`. When
 //! the consumer is gone or has closed the channel, producers get their values back.
 //!
-//! Locking: the ring's spin lock and the semaphore's, one after the other; interrupts off.
+//! Locking: the values' spin lock and the semaphore's, one after the other; interrupts off.
 //! Cancellation: a producer that is dropped while it waits has sent nothing; a consumer that is
 //! dropped while it waits has taken nothing.
 
@@ -24,12 +24,19 @@ use kernel::{
     },
 };
 
+struct Values<T> {
+    ring: Ring<T>,
+    /// Set by the consumer: no value comes in any more. The semaphore says so too, but who has got
+    /// room from it before may come here after.
+    closed: bool,
+}
+
 #[pin_data]
 struct Shared<T> {
     #[pin]
     room: Semaphore,
     #[pin]
-    ring: SpinLockIrq<Ring<T>>,
+    values: SpinLockIrq<Values<T>>,
     /// Producers that are left.
     producers: Atomic<usize>,
     #[pin]
@@ -37,16 +44,22 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    /// Appends a value for which there is room, and wakes the consumer.
+    /// Appends a value for which there is room, and wakes the consumer. Gives it back if the
+    /// channel was closed.
     fn put(&self, value: T) -> Result<(), T> {
-        self.ring.lock().push_back(value)?;
+        let mut values = self.values.lock();
+        if values.closed {
+            return Err(value);
+        }
+        values.ring.push_back(value)?;
+        drop(values);
         self.consumer.wake();
         Ok(())
     }
 
     /// Takes a value out and leaves its room to the next producer.
     fn take(&self) -> Option<T> {
-        let value = self.ring.lock().pop_front()?;
+        let value = self.values.lock().ring.pop_front()?;
         self.room.release(1);
         Some(value)
     }
@@ -63,7 +76,7 @@ pub fn channel<T: Send>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
     let shared = Arc::pin_init(
         pin_init!(Shared {
             room <- Semaphore::new(capacity),
-            ring <- new_spinlock_irq!(ring, "dst_channel"),
+            values <- new_spinlock_irq!(Values { ring, closed: false }, "dst_channel"),
             producers: Atomic::new(1),
             consumer <- WakerCell::new(),
         }),
@@ -107,7 +120,7 @@ impl<T: Send> Producer<T> {
         match self.shared.room.try_acquire(1) {
             Ok(permit) => {
                 permit.forget();
-                self.shared.put(value).map_err(Refused::Full)
+                self.shared.put(value).map_err(Refused::Closed)
             }
             Err(error) if error == EAGAIN => Err(Refused::Full(value)),
             Err(_) => Err(Refused::Closed(value)),
@@ -174,8 +187,9 @@ impl<T: Send> Consumer<T> {
     }
 
     /// Lets nobody send any more; what was sent before can still be received, after that comes
-    /// `None`. What is being sent at this moment may be dropped. Any context.
+    /// `None`. A value that is being sent at this moment is received or given back. Any context.
     pub fn close(&mut self) {
+        self.shared.values.lock().closed = true;
         self.shared.room.close();
     }
 

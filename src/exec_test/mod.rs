@@ -47,7 +47,7 @@ pub const CASES: &[Case] = cases! {
         nested, blocking, blocking_dropped;
     timers: sleep, sleep_dropped, deadlines, selecting, joining;
     interrupts: soft, hard, both_kinds;
-    storms: one_task, many_tasks;
+    storms: one_task, many_tasks, channel_closed;
     leases: exclusive, kept, work_fails, revoked, not_renewed, overstayed, cancelled,
         blocking_overstays, next_expires;
     cancelling: everywhere, values_in_flight;

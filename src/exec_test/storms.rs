@@ -2,10 +2,10 @@
 
 //! Many threads that wake at once.
 
-use super::context::{Context, Number};
+use super::context::{Context, Counter, Number, Token};
 use crate::{
     check,
-    exec::{wait_for, JoinHandle, Notify, WakerCell},
+    exec::{channel, wait_for, JoinHandle, Notify, WakerCell},
     sys::kthread::{cond_resched, Thread},
 };
 use core::task::Poll;
@@ -65,6 +65,42 @@ pub fn one_task(context: &Context) -> Result {
     context.wait(task.joined())?;
     drop(threads);
     check!(polls.get() <= (THREADS * WAKES).saturating_add(1));
+    Ok(())
+}
+
+/// Producers send while the consumer closes the channel, again and again: what they were told was
+/// taken is received, and nothing is left in the channel.
+pub fn channel_closed(context: &Context) -> Result {
+    for round in 0..400u32 {
+        let (producer, mut consumer) = channel::<Token>(64)?;
+        let (counter, sent) = (Counter::new()?, Number::new()?);
+        let mut tasks = KVec::with_capacity(3, GFP_KERNEL)?;
+        for _ in 0..3 {
+            let (producer, counter, sent) = (producer.clone(), counter.clone(), sent.clone());
+            let task = context.many.spawn(c"producer", async move {
+                while producer.send(counter.token()).await.is_ok() {
+                    sent.add();
+                }
+            })?;
+            tasks.push(task, GFP_KERNEL)?;
+        }
+        let mut received = 0u32;
+        loop {
+            match consumer.try_receive() {
+                Ok(_) => received = received.saturating_add(1),
+                Err(error) if error == EPIPE => break,
+                Err(_) => cond_resched(),
+            }
+            if received == round {
+                consumer.close();
+            }
+        }
+        for task in &tasks {
+            context.wait(task.joined())?;
+        }
+        check!(sent.get() == received);
+        check!(counter.made() == counter.dropped());
+    }
     Ok(())
 }
 
