@@ -16,6 +16,10 @@ use core::{
 };
 use kernel::prelude::*;
 
+/// What a task that sleeps on a timer awaits, unless it awaits something else beside: then the
+/// timer is a deadline. A `static`, since it is known by its address.
+pub(super) static TIMER: &CStr = c"a timer";
+
 /// How many operations a task may find ready before it lets others run. A pool's tasks move data
 /// by the KiB or more with each, so this is some milliseconds.
 pub const TURN: u32 = 512;

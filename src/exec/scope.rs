@@ -34,7 +34,7 @@ use super::{
     Pool, WakerCell,
 };
 use core::{
-    future::Future,
+    future::{poll_fn, Future},
     pin::{pin, Pin},
     task::{Context, Poll},
 };
@@ -258,8 +258,9 @@ impl<'a> Scope<'a> {
         .await;
     }
 
+    /// Waits for an error. Says nothing of what it waits for: that is what the body says.
     async fn failed(&self) -> Error {
-        wait_for(c"the tasks of a scope", |context| {
+        poll_fn(|context| {
             self.shared.waker.register(context.waker());
             self.shared.error().map_or(Poll::Pending, Poll::Ready)
         })
@@ -284,9 +285,7 @@ impl Drop for Scope<'_> {
 /// Errors: the first of the body or of a child, after which the others were cancelled and joined;
 /// `ENOMEM`.
 pub async fn scope<T>(pool: &Pool, body: impl AsyncFnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
-    let owner =
-        core::future::poll_fn(|context| Poll::Ready(Task::of(context.waker()).map(Arc::from)))
-            .await;
+    let owner = poll_fn(|context| Poll::Ready(Task::of(context.waker()).map(Arc::from))).await;
     let scope = Scope::new(pool, owner)?;
     let result = {
         let mut body = pin!(body(&scope));

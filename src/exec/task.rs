@@ -6,7 +6,12 @@
 //! for each child in one of its scopes, so that a task ends after its children without a worker
 //! that waits for them.
 
-use super::{awaits::TURN, pool::RunQueue, scope::Membership, tasks};
+use super::{
+    awaits::{TIMER, TURN},
+    pool::RunQueue,
+    scope::Membership,
+    tasks,
+};
 use crate::{
     dst_core::task_state::{self, Action, Event, State},
     sys::{
@@ -208,10 +213,10 @@ impl Task {
         target(waker)
     }
 
-    /// Notes what the poll under way waits for. The first one counts: it is the purpose, what
-    /// follows is a deadline or the like.
+    /// Notes what the poll under way waits for. The first one counts: it is the purpose. A timer
+    /// gives way to whatever else there is, since it is a deadline for that.
     pub(super) fn note(&self, what: &'static CStr) {
-        if !self.awaits.is_set() {
+        if !self.awaits.is_set() || self.awaits.is(TIMER) {
             self.awaits.set(Some(what));
         }
     }

@@ -7,7 +7,10 @@
 //!
 //! Cancellation: dropping a sleep stops the timer and waits for a callback that is running.
 
-use super::{awaits::wait_for, waker_cell::WakerCell};
+use super::{
+    awaits::{wait_for, TIMER},
+    waker_cell::WakerCell,
+};
 use core::{
     future::{poll_fn, Future},
     pin::{pin, Pin},
@@ -104,7 +107,7 @@ impl Timer {
         let number = self.alarm.current.load(ordering::Relaxed).wrapping_add(1);
         self.alarm.current.store(number, ordering::Release);
         let mut handle = None;
-        wait_for(c"a timer", |context| {
+        wait_for(TIMER, |context| {
             self.alarm.waker.register(context.waker());
             if handle.is_none() {
                 handle = Some(self.alarm.clone().start(deadline));

@@ -178,6 +178,28 @@ pub fn nested(context: &Context) -> Result {
     Ok(())
 }
 
+/// What is told of a task in a scope is what the scope's body awaits, and the children after that.
+pub fn awaits(context: &Context) -> Result {
+    let pool = crate::exec::Pool::new(c"dst_test_told", 1, crate::sys::kthread::Reclaim::NoIo)?;
+    let pool = Arc::new(Pools(pool), GFP_KERNEL)?;
+    let gate = Arc::pin_init(Notify::new(), GFP_KERNEL)?;
+    let (own, opened) = (pool.clone(), gate.clone());
+    let task = context.one.spawn(c"owner", async move {
+        let _: Result = scope(&own.0, async move |scope| {
+            scope.spawn(c"child", never())?;
+            opened.notified(c"a gate").await;
+            Ok(())
+        })
+        .await;
+    })?;
+    context.until(|| task.awaits().is_some())?;
+    check!(task.awaits() == Some(c"a gate"));
+    gate.notify_one();
+    context.until(|| task.awaits() == Some(c"the tasks of a scope"))?;
+    drop(task);
+    Ok(())
+}
+
 /// A function that blocks runs elsewhere, and the pool of who awaits it goes on.
 pub fn blocking(context: &Context) -> Result {
     let flag = Number::new()?;

@@ -86,6 +86,33 @@ pub fn selecting(context: &Context) -> Result {
     Ok(())
 }
 
+/// What is told of a task that waits for something with a deadline is not the deadline, whichever
+/// it polls first.
+pub fn awaits(context: &Context) -> Result {
+    let long = Delta::from_secs(1000);
+    for first in [true, false] {
+        let mut timer = Timer::new()?;
+        let task = context.one.spawn(c"waits", async move {
+            let mut sleep = pin!(timer.sleep(long));
+            let mut gate = pin!(wait_for(c"a gate", |_| Poll::<()>::Pending));
+            match first {
+                true => drop(select(sleep.as_mut(), gate.as_mut()).await),
+                false => drop(select(gate.as_mut(), sleep.as_mut()).await),
+            }
+        })?;
+        context.until(|| task.awaits().is_some())?;
+        let after = context.one.spawn(c"after", async {})?;
+        context.wait(after.joined())?;
+        check!(task.awaits() == Some(c"a gate"));
+    }
+    let mut timer = Timer::new()?;
+    let task = context
+        .one
+        .spawn(c"sleeps", async move { timer.sleep(long).await })?;
+    context.until(|| task.awaits() == Some(c"a timer"))?;
+    Ok(())
+}
+
 /// Both of two futures, in whatever order they end.
 pub fn joining(context: &Context) -> Result {
     for (left, right) in [(0u32, 0u32), (3, 0), (0, 3), (2, 5)] {

@@ -39,6 +39,11 @@ impl StaticText {
         Some(unsafe { CStr::from_char_ptr(text) })
     }
 
+    /// Whether it is this one, the same text at the same place. Any context.
+    pub fn is(&self, text: &'static CStr) -> bool {
+        core::ptr::eq(self.0.load(ordering::Relaxed), text.as_char_ptr())
+    }
+
     /// Whether there is one. Any context.
     pub fn is_set(&self) -> bool {
         !self.0.load(ordering::Relaxed).is_null()
