@@ -13,7 +13,10 @@
 //! Locking: the mutex of [`Global`], under which nothing else is taken.
 
 use super::{slab::Slab, task::Task};
-use crate::sys::global::Global;
+use crate::sys::{
+    global::Global,
+    kthread::{with_reclaim, Reclaim},
+};
 use kernel::{
     debugfs::{Dir, File},
     fmt,
@@ -24,8 +27,11 @@ use kernel::{
 static TASKS: Global<Slab<Arc<Task>>> = Global::new(Slab::new());
 
 /// Enters a task that will run. May sleep. Errors: `ENOMEM`.
+///
+/// The table may grow under the mutex, which tasks that drive sockets take too: whoever enters a
+/// task must not wait for I/O of this very module then.
 pub(super) fn enter(task: Arc<Task>) -> Result<usize> {
-    TASKS.with(|tasks| tasks.insert(task))
+    with_reclaim(Reclaim::NoIo, || TASKS.with(|tasks| tasks.insert(task)))
 }
 
 /// Takes the task at `place` out. May sleep.
