@@ -178,7 +178,8 @@ impl<'a> Scope<'a> {
 
     /// Runs `future` as a task of the scope's pool. May sleep. Called where the scope is polled.
     ///
-    /// Errors: `ENOMEM`; `ECANCELED` once the scope was cancelled.
+    /// Errors: `ENOMEM`; `ECANCELED` once the scope was cancelled; `EINVAL` if the task that polled
+    /// the scope first has ended, and another one polls it now.
     pub fn spawn(
         &self,
         name: &'static CStr,
@@ -206,6 +207,10 @@ impl<'a> Scope<'a> {
         future: impl Future<Output = Result> + Send + 'static,
         kept: Option<KBox<dyn Send>>,
     ) -> Result {
+        let owner = match &self.owner {
+            Some(task) => Some(Hold::new(task.as_arc_borrow()).ok_or(EINVAL)?),
+            None => None,
+        };
         let mut children = self.shared.children.lock();
         if children.cancelled {
             return Err(ECANCELED);
@@ -215,12 +220,11 @@ impl<'a> Scope<'a> {
         let place = children.table.insert(Child { number, task: None })?;
         // The child may end before `spawn` returns, and it is dropped there if memory is short.
         drop(children);
-        let owner = self.owner.as_ref().map(Arc::as_arc_borrow);
         let membership = Membership {
             shared: self.shared.clone(),
             place,
             kept,
-            _owner: owner.map(Hold::new),
+            _owner: owner,
         };
         let body = Body {
             future,
@@ -280,7 +284,8 @@ impl Drop for Scope<'_> {
     }
 }
 
-/// Runs `body`, which spawns children on `pool`, and returns when all of them have ended.
+/// Runs `body`, which spawns children on `pool`, and returns when all of them have ended. The task
+/// that polls it first is the one that its children hold: it stays with that task.
 ///
 /// Errors: the first of the body or of a child, after which the others were cancelled and joined;
 /// `ENOMEM`.

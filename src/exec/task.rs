@@ -271,10 +271,17 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Holds `task`, which must be polling: then its own hold is not gone yet.
-    pub(super) fn new(task: ArcBorrow<'_, Task>) -> Self {
-        task.holds.fetch_add(1, ordering::Relaxed);
-        Self { task: task.into() }
+    /// Holds `task`; `None` if it has ended.
+    pub(super) fn new(task: ArcBorrow<'_, Task>) -> Option<Self> {
+        let mut holds = task.holds.load(ordering::Relaxed);
+        while holds > 0 {
+            let more = holds.checked_add(1)?;
+            match task.holds.cmpxchg(holds, more, ordering::Relaxed) {
+                Ok(_) => return Some(Self { task: task.into() }),
+                Err(now) => holds = now,
+            }
+        }
+        None
     }
 }
 

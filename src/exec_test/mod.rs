@@ -44,7 +44,7 @@ pub const CASES: &[Case] = cases! {
     locks: permits, permits_in_order, permits_given_back, semaphore_closed, mutex, mutex_cancelled,
         notify_kept, notify_everybody, notify_passed_on;
     scopes: all_joined, first_error_wins, body_error, dropped_in_the_middle, dropped_by_a_thread,
-        nested, awaits, blocking, blocking_dropped;
+        nested, awaits, moved, blocking, blocking_dropped;
     timers: sleep, sleep_dropped, deadlines, selecting, awaits, joining;
     interrupts: soft, hard, both_kinds;
     storms: one_task, many_tasks, channel_closed;

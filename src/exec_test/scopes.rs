@@ -5,7 +5,7 @@
 use super::context::{Context, Counter, Number};
 use crate::{
     check,
-    exec::{run_blocking, scope, spawn_value, wait_for, yield_now, Notify},
+    exec::{run_blocking, scope, select, spawn_value, wait_for, yield_now, Either, Notify},
 };
 use core::{future::Future, pin::pin, task::Poll};
 use kernel::{prelude::*, sync::Arc, time::Delta};
@@ -197,6 +197,37 @@ pub fn awaits(context: &Context) -> Result {
     gate.notify_one();
     context.until(|| task.awaits() == Some(c"the tasks of a scope"))?;
     drop(task);
+    Ok(())
+}
+
+/// A scope that is taken from the task that began it to another one spawns nothing for a task that
+/// has ended.
+pub fn moved(context: &Context) -> Result {
+    let pool = crate::exec::Pool::new(c"dst_test_moved", 1, crate::sys::kthread::Reclaim::NoIo)?;
+    let pool = Arc::new(Pools(pool), GFP_KERNEL)?;
+    let own = pool.clone();
+    let mut body = crate::exec::boxed(async move {
+        scope(&own.0, async move |scope| {
+            yield_now().await;
+            scope.spawn(c"child", async { Ok(()) })
+        })
+        .await
+    })?;
+    let mut first = spawn_value(&context.one, c"first owner", async move {
+        // One poll of it.
+        let early = select(body.as_mut(), pin!(async {})).await;
+        (body, early)
+    })?;
+    let (mut body, early) = context.wait(first.joined())??;
+    check!(early == Either::Second(()));
+    let mut second = spawn_value(
+        &context.one,
+        c"second owner",
+        async move { body.as_mut().await },
+    )?;
+    check!(context.wait(second.joined())? == Ok(Err(EINVAL)));
+    drop((first, second));
+    check!(context.one.tasks() == 0);
     Ok(())
 }
 
