@@ -25,8 +25,9 @@ impl Kept {
 }
 
 impl Waited for Kept {
-    fn abandoned(&mut self, line: &mut Line<'_>, _amount: usize, granted: bool) {
-        if granted {
+    fn abandoned(&mut self, line: &mut Line<'_>, amount: usize, granted: bool) {
+        // Who was told with all others has nothing to pass on.
+        if granted && amount > 0 {
             self.notify_one(line);
         }
     }
@@ -55,7 +56,7 @@ impl Notify {
 
     /// Wakes everybody who sleeps now and keeps nothing. Any context.
     pub fn notify_all(&self) {
-        self.kept.with(|_, line| while line.grant() {});
+        self.kept.with(|_, line| while line.grant_amount(0) {});
     }
 
     /// Sleeps until notified. `what` says to a person what is waited for.

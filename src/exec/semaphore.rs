@@ -131,8 +131,8 @@ impl Semaphore {
     pub fn close(&self) {
         self.permits.with(|permits, line| {
             permits.closed = true;
-            // They look at `closed` before they look at what they were granted.
-            while line.grant() {}
+            // They look at `closed` before they look at what they were granted, which is nothing.
+            while line.grant_amount(0) {}
         });
     }
 

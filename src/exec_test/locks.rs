@@ -229,6 +229,25 @@ pub fn notify_everybody(context: &Context) -> Result {
     Ok(())
 }
 
+/// A task that was woken with all others and is then cancelled leaves no notification behind.
+pub fn notify_all_cancelled(context: &Context) -> Result {
+    let notify = Arc::pin_init(Notify::new(), GFP_KERNEL)?;
+    let woken = Number::new()?;
+    let first = sleeper(&context.one, &notify, &woken)?;
+    settle(context)?;
+    let (hold, holding) = (Number::new()?, Number::new()?);
+    let busy = keep_busy(context, &hold, &holding)?;
+    notify.notify_all();
+    first.cancel();
+    hold.set(1);
+    context.wait(busy.joined())?;
+    context.wait(first.joined())?;
+    let second = sleeper(&context.one, &notify, &woken)?;
+    settle(context)?;
+    check!(!second.is_done() && woken.get() == 0);
+    Ok(())
+}
+
 /// A notification given to a task that is then cancelled goes to the next.
 pub fn notify_passed_on(context: &Context) -> Result {
     let notify = Arc::pin_init(Notify::new(), GFP_KERNEL)?;

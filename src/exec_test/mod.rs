@@ -42,7 +42,8 @@ pub const CASES: &[Case] = cases! {
     channels: once, once_closed, in_order, bounded, many_producers, producers_gone, consumer_gone,
         endless_producer;
     locks: permits, permits_in_order, permits_given_back, semaphore_closed, mutex, mutex_cancelled,
-        notify_kept, notify_everybody, notify_passed_on;
+        notify_kept, notify_everybody, notify_passed_on,
+        notify_all_cancelled;
     scopes: all_joined, first_error_wins, body_error, dropped_in_the_middle, dropped_by_a_thread,
         nested, awaits, moved, blocking, blocking_dropped;
     timers: sleep, sleep_dropped, deadlines, selecting, awaits, joining;

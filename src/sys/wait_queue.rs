@@ -20,8 +20,8 @@ use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq, types::Opaque};
 
 /// The state that futures wait for.
 pub trait Waited: Sized + Unpin {
-    /// The future of a waiter that wanted `amount` was dropped. If it was `granted`, what it was
-    /// given is now whose turn it is; if not, it is in nobody's way any more.
+    /// The future of a waiter that wanted `amount`, or was `granted` it, was dropped. What it was
+    /// given is for whose turn it is now; if it was given nothing, it is in nobody's way any more.
     ///
     /// Called under the lock of the queue, in process context.
     fn abandoned(&mut self, line: &mut Line<'_>, amount: usize, granted: bool);
@@ -120,6 +120,15 @@ impl Line<'_> {
     /// Gives the first in line what it wants: takes it out of the line and wakes it. Returns
     /// `false` if nobody waits.
     pub fn grant(&mut self) -> bool {
+        match self.first() {
+            Some(amount) => self.grant_amount(amount),
+            None => false,
+        }
+    }
+
+    /// As [`Self::grant`], but gives the first in line `amount`, whatever it wants: that is what
+    /// comes back if its future is dropped.
+    pub fn grant_amount(&mut self, amount: usize) -> bool {
         let node = self.0.first;
         if node.is_null() {
             return false;
@@ -129,6 +138,7 @@ impl Line<'_> {
         unsafe {
             self.0.remove(node);
             (*node).place = Place::Granted;
+            (*node).amount = amount;
             if let Some(waker) = &(*node).waker {
                 waker.wake_by_ref();
             }
