@@ -15,6 +15,7 @@
 
 use super::{
     run_queue::{Worker, WorkerEvents},
+    scope::Membership,
     task::{JoinHandle, Task},
     worker::{self, Init, WorkerSettings},
 };
@@ -195,7 +196,17 @@ impl<C: 'static> Pool<C> {
         name: &'static CStr,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> Result<JoinHandle> {
-        Task::spawn(self.queue.clone(), name, future)
+        Task::spawn(self.queue.clone(), name, future, None)
+    }
+
+    /// As [`Self::spawn`], for a child of a scope.
+    pub(super) fn spawn_member(
+        &self,
+        name: &'static CStr,
+        future: impl Future<Output = ()> + Send + 'static,
+        membership: Membership,
+    ) -> Result<JoinHandle> {
+        Task::spawn(self.queue.clone(), name, future, Some(membership))
     }
 
     /// Makes one more worker, with the lowest number that is free, and returns the number.

@@ -98,11 +98,8 @@ impl Shared {
     }
 }
 
-/// A child's place in its scope, left when the child has ended.
-///
-/// It begins in the child's future and moves to its task when that is polled for the first time:
-/// from then on the child may have a scope of its own, whose tasks keep it from ending when its
-/// future is dropped.
+/// A child's place in its scope. The child's task has it, not its future, and leaves it at its end:
+/// a task ends later than its future, and later still if it has a scope of its own.
 pub(super) struct Membership {
     shared: Arc<Shared>,
     place: usize,
@@ -119,13 +116,12 @@ impl Drop for Membership {
     }
 }
 
-/// A child's future. The order of the fields is the order in which they are dropped.
+/// A child's future.
 #[pin_data]
 struct Body<F> {
     #[pin]
     future: F,
     shared: Arc<Shared>,
-    membership: Option<Membership>,
 }
 
 impl<F: Future<Output = Result>> Future for Body<F> {
@@ -133,11 +129,6 @@ impl<F: Future<Output = Result>> Future for Body<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        if let Some(task) = Task::of(context.waker()) {
-            if let Some(membership) = this.membership.take() {
-                task.keep(membership);
-            }
-        }
         this.future.poll(context).map(|result| {
             if let Err(error) = result {
                 this.shared.fail(error);
@@ -229,9 +220,8 @@ impl<'a> Scope<'a> {
         let body = Body {
             future,
             shared: self.shared.clone(),
-            membership: Some(membership),
         };
-        let task = pool.spawn(name, body)?.detach();
+        let task = pool.spawn_member(name, body, membership)?.detach();
         let mut children = self.shared.children.lock();
         let cancelled = children.cancelled;
         if let Some(child) = children.table.get_mut(place) {
@@ -300,9 +290,13 @@ pub async fn scope<T>(pool: &Pool, body: impl AsyncFnOnce(&Scope<'_>) -> Result<
             Either::Second(result) => result,
         }
     };
-    if result.is_err() {
-        scope.cancel();
+    if let Err(error) = result {
+        // Not the first one if a child has failed before, which may be why the body did.
+        scope.shared.fail(error);
     }
     scope.joined().await;
-    result.and_then(|value| scope.shared.error().map_or(Ok(value), Err))
+    match scope.shared.error() {
+        Some(error) => Err(error),
+        None => result,
+    }
 }

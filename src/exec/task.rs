@@ -94,10 +94,13 @@ impl Wake for Task {
 }
 
 impl Task {
+    /// Makes a task and queues it. A `membership` is left at its end, or at once if there is no
+    /// memory for it.
     pub(super) fn spawn(
         queue: Arc<RunQueue>,
         name: &'static CStr,
         future: impl Future<Output = ()> + Send + 'static,
+        membership: Option<Membership>,
     ) -> Result<JoinHandle> {
         let body: KBox<dyn Future<Output = ()> + Send> = KBox::new(future, GFP_KERNEL)?;
         let body: Body = body.into();
@@ -111,7 +114,7 @@ impl Task {
                 body <- new_mutex!(Some(body), "dst_task"),
                 holds: Atomic::new(1),
                 done <- Completion::new(),
-                membership <- new_mutex!(None, "dst_task_membership"),
+                membership <- new_mutex!(membership, "dst_task_membership"),
                 joiners <- WaitQueue::new(()),
                 budget: Atomic::new(TURN),
                 awaits: StaticText::new(),
@@ -183,11 +186,6 @@ impl Task {
         // scopes in scopes.
         let membership = self.membership.lock().take();
         drop(membership);
-    }
-
-    /// Leaves `membership` to the task until its end. Called when the task is polled.
-    pub(super) fn keep(&self, membership: Membership) {
-        *self.membership.lock() = Some(membership);
     }
 
     fn has_ended(&self) -> bool {
