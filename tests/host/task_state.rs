@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of task states, exhaustively. The interleavings are explored by
-//! `task_state_loom.rs`.
+//! The table of task states, exhaustively. The interleavings of what uses it are explored by
+//! `tests/executor`.
 
 use std::collections::BTreeSet;
 
