@@ -91,7 +91,7 @@ pub fn channel_closed(context: &Context) -> Result {
                 Err(error) if error == EPIPE => break,
                 Err(_) => cond_resched(),
             }
-            if received == round {
+            if received >= round {
                 consumer.close();
             }
         }
