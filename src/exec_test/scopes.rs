@@ -5,7 +5,9 @@
 use super::context::{Context, Counter, Number};
 use crate::{
     check,
-    exec::{run_blocking, scope, select, spawn_value, wait_for, yield_now, Either, Notify},
+    exec::{
+        run_blocking, scope, select, spawn_value, wait_for, yield_now, Either, JoinHandle, Notify,
+    },
 };
 use core::{future::Future, pin::pin, task::Poll};
 use kernel::{prelude::*, sync::Arc, time::Delta};
@@ -104,6 +106,35 @@ async fn endless_scope(pool: &crate::exec::Pool, counter: Counter, begun: Number
 
 struct Pools(crate::exec::Pool);
 
+/// Cancels `owner`, a task of `pool` with a scope there, and tells whether it had ended before its
+/// children: what looks stands between both in the queue of the only worker, `levels` times for
+/// scopes in scopes.
+fn ended_early(
+    context: &Context,
+    pool: &Arc<Pools>,
+    owner: &Arc<JoinHandle>,
+    levels: u32,
+) -> Result<bool> {
+    let early = Number::new()?;
+    let (own, cancelled, seen) = (pool.clone(), owner.clone(), early.clone());
+    // The worker runs this, so owner and looking task wait in this order until it is over. The
+    // children come behind them, when the owner's future is dropped.
+    let mut canceller = spawn_value(&pool.0, c"cancels", async move {
+        cancelled.cancel();
+        own.0.spawn(c"looks", async move {
+            for _ in 0..levels {
+                if cancelled.is_done() {
+                    seen.add();
+                }
+                yield_now().await;
+            }
+        })
+    })?;
+    let looking = context.wait(canceller.joined())???;
+    context.wait(looking.joined())?;
+    Ok(early.get() != 0)
+}
+
 /// A task that is cancelled inside a scope has ended only when the children have; its worker, the
 /// only one, is not held up meanwhile.
 pub fn dropped_in_the_middle(context: &Context) -> Result {
@@ -121,8 +152,9 @@ pub fn dropped_in_the_middle(context: &Context) -> Result {
         let task = pool.0.spawn(c"owner", async move {
             let _ = endless_scope(&own.0, tokens, flag).await;
         })?;
+        let task = Arc::new(task, GFP_KERNEL)?;
         context.until(|| begun.get() != 0)?;
-        task.cancel();
+        check!(!ended_early(context, &pool, &task, 1)?);
         context.wait(task.joined())?;
         check!(task.is_done());
         check!(counter.made() == 2 && counter.dropped() == 2);
@@ -169,12 +201,13 @@ pub fn nested(context: &Context) -> Result {
             })
             .await;
         })?;
+        let task = Arc::new(task, GFP_KERNEL)?;
         context.until(|| begun.get() != 0)?;
-        task.cancel();
+        check!(!ended_early(context, &pool, &task, 2)?);
         task.join();
         check!(counter.made() == 2 && counter.dropped() == 2);
+        check!(pool.0.tasks() == 0);
     }
-    check!(pool.0.tasks() == 0);
     Ok(())
 }
 
