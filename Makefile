@@ -51,11 +51,13 @@ test-machines: ## Run the tests that take several virtual machines
 test-debug: ## Run the guest tests on a kernel that checks itself (builds it once, about 20 minutes)
 	@tests/run --debug $(T)
 
-.PHONY: soak soak-power-cut
+.PHONY: soak soak-power-cut soak-loom
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
 soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
 	@ROUNDS=$${ROUNDS:-100} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines power-cut
+soak-loom: ## The executor's models with more preemptions than in "make test" (MORE=1)
+	@DST_LOOM_MORE=$${MORE:-1} scripts/cargo test -p executor-model -- --nocapture
 
 .PHONY: bench bench-echo
 bench: bench-echo ## Run every benchmark
