@@ -20,7 +20,7 @@ const LIMIT: u32 = 60_000;
 pub const PATIENT: Wait = Wait::at_most(LIMIT);
 
 /// Waits until `condition` is true. Errors: `ETIMEDOUT`.
-pub fn until(condition: impl Fn() -> bool) -> Result {
+pub fn until(mut condition: impl FnMut() -> bool) -> Result {
     let begun = Instant::<Monotonic>::now();
     while !condition() {
         if begun.elapsed().as_millis() > LIMIT.into() {

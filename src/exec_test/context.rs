@@ -19,22 +19,6 @@ use kernel::{
 /// How long something may take that happens at once, in seconds; a guest may be slow.
 const LIMIT: i64 = 60;
 
-/// Fails the case, and says where, unless the condition is true.
-#[macro_export]
-macro_rules! check {
-    ($condition:expr) => {
-        if !$condition {
-            ::kernel::pr_err!(
-                "{}:{}: not so: {}\n",
-                ::core::file!(),
-                ::core::line!(),
-                ::core::stringify!($condition)
-            );
-            return Err(::kernel::error::code::EINVAL);
-        }
-    };
-}
-
 /// What a case is given.
 pub struct Context {
     /// A pool with one worker: whatever holds it up is noticed.

@@ -81,7 +81,7 @@ pub struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     /// The attributes in `bytes`, which begin `offset` bytes behind the message's beginning.
-    pub(super) fn new(bytes: &'a [u8], offset: usize) -> Self {
+    pub fn new(bytes: &'a [u8], offset: usize) -> Self {
         Self {
             bytes,
             offset,

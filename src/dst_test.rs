@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of the module's own foundations inside a kernel: `sys` and `exec`.
+//!
+//! Rust modules cannot link each other, so this crate contains the layers that it tests once more:
+//! `core`, `sys` and `exec`; `test_suite/sys.c` does the same for the C part of `sys`.
+//!
+//! On a kernel with KUnit the suites are KUnit's: they run when the module has been loaded, their
+//! results are in `<debugfs>/kunit/SUITE/results`, and `<debugfs>/kunit/SUITE/run` runs one again.
+//! On a kernel without it they run while the module is loaded and are reported to the kernel log
+//! alone; if a case fails, so does loading. While the module is loaded, one task waits for ever, so
+//! that `<debugfs>/dst_test/tasks` has something to show.
+
+#![deny(unsafe_code)]
+
+#[path = "core/lib.rs"]
+pub mod dst_core;
+
+#[allow(unsafe_code)]
+pub mod sys;
+
+#[cfg(CONFIG_KUNIT)]
+#[allow(unsafe_code)]
+#[path = "sys/kunit.rs"]
+pub mod kunit;
+
+pub mod exec;
+
+pub mod exec_test;
+pub mod sys_test;
+pub mod test_suite;
+
+use crate::{
+    exec::{wait_for, JoinHandle, TasksFile},
+    exec_test::Context,
+    sys::global::Global,
+};
+use core::task::Poll;
+use kernel::prelude::*;
+
+module! {
+    type: Module,
+    name: "dst_test",
+    authors: ["DST developers"],
+    description: "DST: tests of its foundations",
+    license: "GPL",
+    params: {
+        control: u32 {
+            default: 0,
+            description: "Not 0: one case fails, to see that it is noticed",
+        },
+    },
+}
+
+/// All suites.
+pub const TABLES: &[&[test_suite::Suite]] = &[
+    sys_test::SUITES,
+    sys_test::DISK_SUITES,
+    exec_test::SUITES,
+    test_suite::CONTROL,
+];
+
+/// Whether a case is to fail on purpose.
+pub fn control_wanted() -> bool {
+    module_parameters::control.value() != 0
+}
+
+static MODULE: Global<Option<&'static ThisModule>> = Global::new(None);
+
+/// This module. Errors: `ENODEV` before it is initialised.
+pub fn this_module() -> Result<&'static ThisModule> {
+    MODULE.with(|module| *module).ok_or(ENODEV)
+}
+
+/// The loaded module.
+struct Module {
+    // Fields are dropped in this order.
+    _endless: JoinHandle,
+    _tasks: TasksFile,
+    _context: Context,
+}
+
+impl kernel::Module for Module {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        MODULE.with(|place| *place = Some(module));
+        let tasks = TasksFile::new(c"dst_test")?;
+        #[cfg(not(CONFIG_KUNIT))]
+        test_suite::runner::run(match control_wanted() {
+            true => &[test_suite::CONTROL],
+            false => TABLES,
+        })?;
+        let context = Context::new()?;
+        let endless = context
+            .one
+            .spawn(c"endless", wait_for(c"nothing", |_| Poll::<()>::Pending))?;
+        Ok(Self {
+            _endless: endless,
+            _tasks: tasks,
+            _context: context,
+        })
+    }
+}
