@@ -5,7 +5,7 @@
 //!
 //! **The code under test is the driver's own**: `src/exec` and what of `src/sys` holds a protocol.
 //! `build.rs` copies the files and changes only what it lists. Around them stands a model of the
-//! kernel crate ([`kernel`]), which also checks in each interleaving that nothing sleeps or is freed
+//! kernel crate ([`model`]), which also checks in each interleaving that nothing sleeps or is freed
 //! under a spin lock or in an interrupt.
 //!
 //! A hand-over that is lost leaves a thread asleep, which loom reports as a deadlock. Each fault of
