@@ -12,6 +12,8 @@
 //! that `<debugfs>/dst_test/tasks` has something to show.
 
 #![deny(unsafe_code)]
+// As in the driver.
+#![allow(clippy::result_large_err)]
 
 #[path = "core/lib.rs"]
 pub mod dst_core;

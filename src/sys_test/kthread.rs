@@ -105,10 +105,10 @@ pub fn run_time() -> Result {
     let end = gate()?;
     let until_then = end.clone();
     let thread = Aside::run(move || {
-        while !until_then
+        while until_then
             .wait(crate::sys::completion::Wait::NONE)
             .ok()
-            .is_ok()
+            .is_err()
         {
             kthread::cond_resched();
         }
