@@ -12,7 +12,7 @@
 //! that `<debugfs>/dst_test/tasks` has something to show.
 
 #![deny(unsafe_code)]
-// As in the driver.
+// As in the driver: what refuses a request owns its text.
 #![allow(clippy::result_large_err)]
 
 #[path = "core/lib.rs"]

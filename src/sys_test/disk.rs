@@ -77,24 +77,23 @@ impl Operations for Caught {
     }
 }
 
-/// How opening has ended where something stood in the way.
+/// How opening has gone.
+///
+/// What fails on our own disk is left to the tests of the whole module: the kernel lets go of the
+/// disk after such an open only when the task goes back to user space.
 pub struct Opens {
-    /// No such path.
+    /// The error for a path that is none.
     pub missing: Option<Error>,
-    /// Something else than a block device.
+    /// The error for something else than a block device.
     pub no_device: Option<Error>,
-    /// Claimed by another one.
-    pub claimed: Option<Error>,
-    /// Not claimed by this one, although another one has claimed it.
+    /// The error of one who does not claim what another one has claimed.
     pub unclaimed: Option<Error>,
-    /// The claim was given back.
+    /// The error of one who claims what was claimed before.
     pub claimed_again: Option<Error>,
-    /// While the disk is being removed.
-    pub removed: Option<Error>,
-    /// After the removal was taken back.
+    /// The error after a removal that was taken back.
     pub not_removed: Option<Error>,
-    /// For writing, from a disk that is read-only.
-    pub read_only: Option<Error>,
+    /// Whether a disk that is read-only says so.
+    pub read_only: bool,
 }
 
 /// The disk, and a device that it is opened as.
@@ -156,25 +155,20 @@ pub fn again(name: &str) -> Option<Error> {
 fn opens(disk: &Disk<Caught>) -> Result<Opens> {
     let open = |path, write, exclusive| BlockDevice::open(path, OpenMode { write, exclusive });
     let claim = open(PATH, true, true)?;
-    let claimed = open(PATH, true, true).err();
     let unclaimed = open(PATH, true, false).err();
     drop(claim);
     let claimed_again = open(PATH, true, true).err();
     disk.begin_forced_removal();
-    let removed = open(PATH, false, false).err();
     disk.cancel_removal();
     let not_removed = open(PATH, false, false).err();
     let (locked, _) = make_disk("dst-test-ro", true)?;
-    let read_only = open(c"/dev/dst-test-ro", true, false).err();
-    open(c"/dev/dst-test-ro", false, false)?;
+    let read_only = open(c"/dev/dst-test-ro", false, false)?.is_read_only();
     drop(locked);
     Ok(Opens {
-        missing: open(c"/dev/dst-test-ro", false, false).err(),
+        missing: open(c"/dev/dst-test-none", false, false).err(),
         no_device: open(c"/dev/null", false, false).err(),
-        claimed,
         unclaimed,
         claimed_again,
-        removed,
         not_removed,
         read_only,
     })

@@ -9,6 +9,7 @@ use crate::{
         context::Counter,
     },
     sys::{
+        completion::{Wait, Waited},
         cpu::CpuSet,
         kthread::{self, Thread, NICE_MAX, NICE_MIN},
     },
@@ -105,11 +106,7 @@ pub fn run_time() -> Result {
     let end = gate()?;
     let until_then = end.clone();
     let thread = Aside::run(move || {
-        while until_then
-            .wait(crate::sys::completion::Wait::NONE)
-            .ok()
-            .is_err()
-        {
+        while until_then.wait(Wait::NONE) == Waited::TimedOut {
             kthread::cond_resched();
         }
     })?;

@@ -49,7 +49,7 @@ crate::suites! {
 crate::suites! {
     /// Suites with a disk.
     DISK_SUITES, begin: disk::begin, end: disk::end, call: call;
-    dst_sys_device = device: { claims, transfers, removal, names };
+    dst_sys_device = device: { opens, transfers, removal, names };
     dst_sys_bio = bio: {
         operations, statuses, dropped, pieces, foreign_pieces, copies, shared, first_error, lists
     };

@@ -79,8 +79,9 @@ wait_until 60 unload || fail "the module cannot be removed"
 # A case that is told to fail.
 log_mark control
 if has_kunit; then
-	at_exit eval "echo '*.*' >$parameters/filter_glob"
-	echo 'dst_control.*' >$parameters/filter_glob
+	# A newline would belong to the pattern.
+	at_exit eval "printf '*.*' >$parameters/filter_glob"
+	printf 'dst_control.*' >$parameters/filter_glob
 	insmod "$cases" control=1
 else
 	expect_error "Invalid parameters" insmod "$cases" control=1

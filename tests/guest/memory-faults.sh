@@ -4,7 +4,7 @@
 # unloading succeed or say why not, and after a failure all is as it was. Lost connections come back all the same.
 # needs: losetup ip python3
 # kernel: debug
-# timeout: 120
+# timeout: 300
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 
