@@ -3,7 +3,7 @@
 # The cases of sys and exec pass on this kernel, as suites of KUnit where it has that, and a case that fails is noticed.
 # needs: ip
 # kernel: any
-# timeout: 300
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 
 cases=${module%/*}/dst_test.ko
