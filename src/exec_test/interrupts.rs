@@ -21,7 +21,7 @@ use kernel::{
     time::{
         hrtimer::{
             HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
-            RelativeHardMode, RelativeSoftMode,
+            RelativeMode, RelativeSoftMode,
         },
         Delta, Monotonic,
     },
@@ -68,7 +68,7 @@ impl Targets {
     }
 }
 
-macro_rules! bell {
+macro_rules! interrupting_timer {
     ($name:ident, $mode:ident) => {
         #[pin_data]
         struct $name {
@@ -115,8 +115,9 @@ macro_rules! bell {
     };
 }
 
-bell!(SoftBell, RelativeSoftMode);
-bell!(HardBell, RelativeHardMode);
+interrupting_timer!(SoftTimer, RelativeSoftMode);
+// Not the mode that stays in hard interrupts with PREEMPT_RT too: nobody may take a spin lock there.
+interrupting_timer!(HardTimer, RelativeMode);
 
 /// Tasks of all kinds wait while `start` rings; none of them misses anything.
 fn ring<H>(context: &Context, start: impl FnOnce(Arc<Targets>) -> Result<H>) -> Result {
@@ -164,30 +165,30 @@ fn ring<H>(context: &Context, start: impl FnOnce(Arc<Targets>) -> Result<H>) -> 
             *value = 0;
         }
     })?;
-    let bell = start(targets.clone())?;
+    let timer = start(targets.clone())?;
     check!(context.wait(first.receive())? == Ok(0));
     check!(context.wait(values.joined())? == Ok(Ok(())));
     for task in [permits, sleeper, locker] {
         context.wait(task.joined())?;
     }
     check!(targets.semaphore.available() == 0);
-    drop(bell);
+    drop(timer);
     Ok(())
 }
 
 /// From a soft interrupt.
 pub fn soft(context: &Context) -> Result {
     ring(context, |targets| {
-        let bell = SoftBell::new(targets)?;
-        Ok(bell.start(PERIOD))
+        let timer = SoftTimer::new(targets)?;
+        Ok(timer.start(PERIOD))
     })
 }
 
 /// From a hard interrupt.
 pub fn hard(context: &Context) -> Result {
     ring(context, |targets| {
-        let bell = HardBell::new(targets)?;
-        Ok(bell.start(PERIOD))
+        let timer = HardTimer::new(targets)?;
+        Ok(timer.start(PERIOD))
     })
 }
 
@@ -197,12 +198,12 @@ pub fn both_kinds(context: &Context) -> Result {
     let (one, other) = (first.clone(), second.clone());
     let handles = (spawn_ringer(context, one)?, spawn_ringer(context, other)?);
     ring(context, |targets| {
-        let bell = HardBell::new(targets)?;
-        Ok(bell.start(PERIOD))
+        let timer = HardTimer::new(targets)?;
+        Ok(timer.start(PERIOD))
     })?;
     ring(context, |targets| {
-        let bell = SoftBell::new(targets)?;
-        Ok(bell.start(PERIOD))
+        let timer = SoftTimer::new(targets)?;
+        Ok(timer.start(PERIOD))
     })?;
     first.set(1);
     second.set(1);

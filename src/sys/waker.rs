@@ -18,8 +18,10 @@ pub trait Wake: Send + Sync + Sized + 'static {
     /// The table of this type's wakers, a `static`.
     fn table() -> &'static WakerTable<Self>;
 
-    /// Makes the object runnable. Called in any context, hard interrupts and foreign locks
-    /// included: it must not sleep, free memory or drop a last reference.
+    /// Makes the object runnable. Called in any context in which a spin lock may be taken, hard
+    /// interrupts and foreign locks included: it must not sleep, free memory or drop a last
+    /// reference. With `PREEMPT_RT` spin locks sleep, and the interrupts that it leaves hard, such
+    /// as timers of the hard mode, are no such context.
     fn wake(this: ArcBorrow<'_, Self>);
 }
 
