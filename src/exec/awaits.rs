@@ -38,22 +38,17 @@ pub fn poll_for<T>(
     context: &mut Context<'_>,
     poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
 ) -> Poll<T> {
-    if Task::of(context.waker()).is_some_and(Task::turn_is_over) {
-        note(context, c"its turn");
+    let task = Task::of(context.waker());
+    if let Some(task) = task.filter(|task| task.turn_is_over()) {
+        task.note(c"its turn");
         context.waker().wake_by_ref();
         return Poll::Pending;
     }
     let result = poll(context);
-    match (&result, Task::of(context.waker())) {
+    match (&result, task) {
         (Poll::Ready(_), Some(task)) => task.spend(),
         (Poll::Pending, Some(task)) => task.note(what),
         (_, None) => {}
     }
     result
-}
-
-fn note(context: &Context<'_>, what: &'static CStr) {
-    if let Some(task) = Task::of(context.waker()) {
-        task.note(what);
-    }
 }

@@ -227,8 +227,8 @@ impl Task {
     }
 
     /// Whether the poll under way has found enough operations ready.
-    pub(super) fn turn_is_over(this: ArcBorrow<'_, Self>) -> bool {
-        this.budget.load(ordering::Relaxed) == 0
+    pub(super) fn turn_is_over(&self) -> bool {
+        self.budget.load(ordering::Relaxed) == 0
     }
 
     /// Asks the task to end. Any context.
