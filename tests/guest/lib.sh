@@ -7,6 +7,7 @@
 #   # SPDX-License-Identifier: GPL-2.0
 #   # One sentence that says what is shown.
 #   # needs: fio netem        commands and kernel modules without which it is skipped
+#   # cpus: 2                  how many CPUs it takes; with fewer it is skipped
 #   # timeout: 120            seconds, 60 if not given
 #   # kernel: any             stock (default), meta, any: on which kernels it runs
 #   # log-allow: REGEX        lines of the kernel log that are expected although they look bad

@@ -4,6 +4,7 @@
 # start as well, and hold for workers that come later; what would let a device that hangs hold up others is refused.
 # needs: losetup ip fio fsfreeze mkfs.ext4 python3 taskset
 # timeout: 300
+# cpus: 2
 # outage-exceeds-hung-task
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
