@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the module's own foundations inside a kernel: `sys` and `exec`.
+//! Tests of the module's own foundations inside a kernel: `sys`, `exec` and the streams of `net`.
 //!
 //! Rust modules cannot link each other, so this crate contains the layers that it tests once more:
-//! `core`, `sys` and `exec`; `test_suite/sys.c` does the same for the C part of `sys`.
+//! `core`, `sys`, `exec` and a part of `net`; `test_suite/sys.c` does the same for the C part of `sys`.
 //!
 //! On a kernel with KUnit the suites are KUnit's: they run when the module has been loaded, their
 //! results are in `<debugfs>/kunit/SUITE/results`, and `<debugfs>/kunit/SUITE/run` runs one again.
 //! On a kernel without it they run while the module is loaded and are reported to the kernel log
-//! alone; if a case fails, so does loading. While the module is loaded, one task waits for ever, so
+//! alone; if a case fails, so does loading. While the module is loaded, one task looks in vain for ever, so
 //! that `<debugfs>/dst_test/tasks` has something to show.
 
 #![deny(unsafe_code)]
@@ -28,17 +28,27 @@ pub mod kunit;
 
 pub mod exec;
 
+pub mod net {
+    //! Of the network layer, what knows bytes only.
+    pub mod listener;
+    pub mod stream;
+
+    pub use listener::Listener;
+    pub use stream::Stream;
+}
+
 pub mod exec_test;
+pub mod net_test;
 pub mod sys_test;
 pub mod test_suite;
 
 use crate::{
-    exec::{wait_for, JoinHandle, TasksFile},
+    exec::{timeout, wait_for, JoinHandle, TaskName, TasksFile, Timer},
     exec_test::Context,
     sys::global::Global,
 };
-use core::task::Poll;
-use kernel::prelude::*;
+use core::{pin::pin, task::Poll};
+use kernel::{prelude::*, time::Delta};
 
 module! {
     type: Module,
@@ -59,6 +69,7 @@ pub const TABLES: &[&[test_suite::Suite]] = &[
     sys_test::SUITES,
     sys_test::DISK_SUITES,
     exec_test::SUITES,
+    net_test::SUITES,
     test_suite::CONTROL,
 ];
 
@@ -92,9 +103,17 @@ impl kernel::Module for Module {
             false => TABLES,
         })?;
         let context = Context::new()?;
-        let endless = context
-            .one
-            .spawn(c"endless", wait_for(c"nothing", |_| Poll::<()>::Pending))?;
+        let mut timer = Timer::new()?;
+        let endless =
+            context
+                .one
+                .spawn(TaskName::with(c"endless", fmt!("{}", 7))?, async move {
+                    loop {
+                        // It looks again and again, and so it is polled all the time.
+                        let nothing = pin!(wait_for(c"nothing", |_| Poll::<()>::Pending));
+                        timeout(&mut timer, Delta::from_millis(10), nothing).await;
+                    }
+                })?;
         Ok(Self {
             _endless: endless,
             _tasks: tasks,

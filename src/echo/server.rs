@@ -15,7 +15,7 @@
 //! as long as what the tasks are doing at that moment: a turn each at most.
 
 use crate::{
-    exec::{yield_now, JoinHandle, Pool, Timer},
+    exec::{yield_now, JoinHandle, Pool, Spawner, TaskName, Timer},
     net::{Budget, Listener, Stream},
     pr_warn_ratelimited,
     sys::{kthread::Reclaim, net_namespace::Net, socket::Socket, socket_address::SocketAddress},
@@ -42,7 +42,8 @@ struct Clients {
     #[pin]
     tasks: Mutex<KVec<JoinHandle>>,
     most: usize,
-    pool: Pool,
+    /// Tasks have this of their pool: its last owner waits for them.
+    spawner: Spawner,
 }
 
 /// A running server; dropping it ends all connections. Process context.
@@ -50,6 +51,7 @@ pub struct Server {
     accepting: Option<JoinHandle>,
     clients: Arc<Clients>,
     address: SocketAddress,
+    _pool: Pool,
 }
 
 impl Server {
@@ -62,19 +64,21 @@ impl Server {
         let listener = Listener::bind(&Net::initial(), address, BACKLOG)?;
         let address = listener.local_address()?;
         let pool = Pool::new(c"dst_echo", workers, Reclaim::NoIo)?;
+        let spawner = pool.spawner();
         let clients = Arc::pin_init(
             pin_init!(Clients {
                 tasks <- new_mutex!(KVec::new(), "dst_echo_clients"),
                 most: clients,
-                pool,
+                spawner,
             }),
             GFP_KERNEL,
         )?;
         let task = accept(clients.clone(), listener, Timer::new()?);
         Ok(Self {
-            accepting: Some(clients.pool.spawn(c"echo-accept", task)?),
+            accepting: Some(pool.spawn(c"echo-accept", task)?),
             clients,
             address,
+            _pool: pool,
         })
     }
 
@@ -125,9 +129,10 @@ impl Clients {
             return Err(EUSERS);
         }
         tasks.reserve(1, GFP_KERNEL)?;
+        let name = TaskName::with(c"echo-client", fmt!("{}", socket.peer_address()?))?;
         let stream = Stream::new(socket)?;
         let buffer = KVVec::from_elem(0, BUFFER_BYTES, GFP_KERNEL)?;
-        let task = self.pool.spawn(c"echo-client", serve(stream, buffer))?;
+        let task = self.spawner.spawn(name, serve(stream, buffer))?;
         // There is room.
         tasks.push(task, GFP_KERNEL)?;
         Ok(())

@@ -6,6 +6,9 @@
 //! for, which `debugfs` shows (`exec::tasks`), and makes the task take turns: a task that always
 //! finds what it asks for goes to the end of its pool's run queue after [`TURN`] such operations.
 //!
+//! Only what is awaited counts: `try_` operations cost nothing of a turn, so whoever loops on them
+//! yields by itself.
+//!
 //! Neither costs more than a few plain loads and stores. A future that no task polls
 //! ([`super::block_on`]) has a thread of its own, so it needs no turns.
 
@@ -46,7 +49,7 @@ pub fn poll_for<T>(
     }
     let result = poll(context);
     match (&result, task) {
-        (Poll::Ready(_), Some(task)) => task.spend(),
+        (Poll::Ready(_), Some(task)) => task.spend(what),
         (Poll::Pending, Some(task)) => task.note(what),
         (_, None) => {}
     }

@@ -2,7 +2,7 @@
 
 //! Calling a function that blocks, from a task that must not.
 
-use super::{oneshot, scope::scope, Pool};
+use super::{oneshot, scope::scope, Spawner, TaskName};
 use kernel::prelude::*;
 
 /// Runs `function` on a worker of `pool` and awaits what it returns. The pool should have no other
@@ -13,8 +13,8 @@ use kernel::prelude::*;
 ///
 /// Errors: `ENOMEM`.
 pub async fn run_blocking<T: Send + Unpin + 'static>(
-    pool: &Pool,
-    name: &'static CStr,
+    pool: &Spawner,
+    name: impl Into<TaskName>,
     function: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     let (sender, mut receiver) = oneshot()?;

@@ -26,7 +26,7 @@ use super::{
     slab::Slab,
     timeout_at,
     timer::after,
-    wait_for, Pool, Timer,
+    wait_for, Spawner, Timer,
 };
 use crate::{
     dst_core::lease::{Entry, Holding, Next, Terms},
@@ -356,12 +356,12 @@ impl Held {
     /// delays its own renewal. `work` is taken on the heap ([`super::boxed`]), so that the future of
     /// this call stays small.
     ///
-    /// Errors: that of `work`; `ESTALE` if the lease was lost, and then `work` was cancelled and
-    /// has ended; `ENOMEM`.
+    /// Errors: that of `work`; `ESTALE` if the lease was lost, even if `work` was through at that
+    /// moment, and if it was not, it was cancelled and has ended; `ENOMEM`.
     pub async fn run<T: Send + Unpin + 'static>(
         self,
-        renewers: &Pool,
-        workers: &Pool,
+        renewers: &Spawner,
+        workers: &Spawner,
         work: Pin<KBox<impl Future<Output = Result<T>> + Send + 'static>>,
     ) -> Result<T> {
         let mut work = work;

@@ -2,15 +2,14 @@
 
 //! The executor: `async` tasks on pools of kernel threads.
 //!
-//! A [`Pool`] is a run queue served by kernel threads. A [`Task`] is a future on the heap with a
+//! A [`Pool`] is a run queue served by kernel threads, a [`Spawner`] what makes tasks on it. A [`Task`] is a future on the heap with a
 //! state word; whoever wakes it, a wait-queue callback in a soft interrupt included, sets a bit,
 //! puts it on the run queue and wakes one thread. The transitions of the state word are the pure
 //! table in [`crate::dst_core::task_state`], which the host model-checks.
 //!
 //! Invariants:
 //! - A future is polled by one thread at a time, and never after it has ended or was cancelled.
-//! - A task holds its pool; a pool is dropped when no task is left, and its threads are joined
-//!   before that returns. A [`JoinHandle`] cancels and joins its task when dropped, so no code of
+//! - A pool that is dropped waits for its tasks, and its threads are joined before that returns. A [`JoinHandle`] cancels and joins its task when dropped, so no code of
 //!   the module runs on behalf of a handle that is gone.
 //! - An I/O spawns no task and allocates nothing here: tasks are made at set-up.
 //!
@@ -38,6 +37,7 @@ pub mod scope;
 pub mod select;
 pub mod semaphore;
 pub mod slab;
+pub mod spawner;
 pub mod task;
 pub mod tasks;
 pub mod ticket;
@@ -61,7 +61,8 @@ pub use schedule::{On, Pending};
 pub use scope::{scope, Scope};
 pub use select::{both, select, Either};
 pub use semaphore::Semaphore;
-pub use task::{yield_now, JoinHandle};
+pub use spawner::Spawner;
+pub use task::{yield_now, JoinHandle, TaskName};
 pub use tasks::TasksFile;
 pub use timer::{timeout, timeout_at, Timer};
 pub use value::{join_all, spawn_value, ValueHandle};

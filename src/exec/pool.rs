@@ -15,8 +15,7 @@
 
 use super::{
     run_queue::{Worker, WorkerEvents},
-    scope::Membership,
-    task::{JoinHandle, Task},
+    spawner::Spawner,
     worker::{self, Init, WorkerSettings},
 };
 use crate::{
@@ -27,12 +26,13 @@ use crate::{
         kthread::{Reclaim, Thread, NICE_MAX, NICE_MIN},
     },
 };
-use core::future::Future;
+use core::ops::Deref;
 use kernel::{
     new_mutex,
     prelude::*,
     str::CString,
-    sync::{atomic::ordering, Arc, Mutex},
+    sync::{Arc, Mutex},
+    warn_on,
 };
 
 pub use super::run_queue::RunQueue;
@@ -90,12 +90,14 @@ struct Threads {
     settings: Settings,
 }
 
-/// A pool of workers, each with a context of type `C`.
+/// A pool of workers, each with a context of type `C`. It is a [`Spawner`], too.
 ///
-/// Dropping it waits until its queue is empty and what runs has ended, and joins the threads; the
-/// owner joins its tasks before that. It must not be dropped on a worker of its own.
+/// Dropping it lets no task be made any more, waits until all of its tasks have ended and no caller
+/// waits, and joins the threads. It cancels nothing: the owner does that, to tasks that would not
+/// end by themselves. It must not be dropped on a worker of its own, which would wait for itself:
+/// what runs there has a clone of the [`Spawner`] and no share in the pool.
 pub struct Pool<C: 'static = ()> {
-    queue: Arc<RunQueue>,
+    spawner: Spawner,
     init: Arc<Init<C>>,
     threads: Pin<KBox<Mutex<Threads>>>,
 }
@@ -137,7 +139,7 @@ impl<C: 'static> Pool<C> {
         };
         // From here on a failure stops the threads made so far, through `drop`.
         let pool = Self {
-            queue: RunQueue::new(CString::try_from_fmt(fmt!("{}", name))?)?,
+            spawner: Spawner::new(RunQueue::new(CString::try_from_fmt(fmt!("{}", name))?)?),
             init: Arc::new(init, GFP_KERNEL)?,
             threads: KBox::pin_init(new_mutex!(threads, "dst_pool_threads"), GFP_KERNEL)?,
         };
@@ -149,13 +151,14 @@ impl<C: 'static> Pool<C> {
         Ok(pool)
     }
 
-    pub(super) fn queue(&self) -> &RunQueue {
-        &self.queue
+    /// What makes tasks on this pool, for those who do not keep it.
+    pub fn spawner(&self) -> Spawner {
+        self.spawner.clone()
     }
 
     /// The number of workers, without those that are leaving.
     pub fn workers(&self) -> usize {
-        self.queue.queue.lock().staying() as usize
+        self.queue().queue.lock().staying() as usize
     }
 
     /// The numbers of the workers that are there, in no order. May sleep. Errors: `ENOMEM`.
@@ -166,7 +169,7 @@ impl<C: 'static> Pool<C> {
             numbers.push(thread.number, GFP_KERNEL)?;
         }
         drop(threads);
-        let queue = self.queue.queue.lock();
+        let queue = self.queue().queue.lock();
         let is_there = |number: u32| {
             let worker = queue.find(number).and_then(|at| queue.workers.get(at));
             worker.is_some_and(|worker| worker.state.is_there())
@@ -175,38 +178,9 @@ impl<C: 'static> Pool<C> {
         Ok(numbers)
     }
 
-    /// The number of tasks that have not ended.
-    pub fn tasks(&self) -> u32 {
-        self.queue.tasks.load(ordering::Relaxed)
-    }
-
     /// The number of callers that wait for a worker.
     pub fn callers(&self) -> usize {
-        self.queue.queue.lock().tickets.iter().count()
-    }
-
-    /// How often a task was run.
-    pub fn polls(&self) -> u64 {
-        self.queue.polls()
-    }
-
-    /// Runs `future` as a task of this pool. `name` is for the log. May sleep. Errors: `ENOMEM`.
-    pub fn spawn(
-        &self,
-        name: &'static CStr,
-        future: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<JoinHandle> {
-        Task::spawn(self.queue.clone(), name, future, None)
-    }
-
-    /// As [`Self::spawn`], for a child of a scope.
-    pub(super) fn spawn_member(
-        &self,
-        name: &'static CStr,
-        future: impl Future<Output = ()> + Send + 'static,
-        membership: Membership,
-    ) -> Result<JoinHandle> {
-        Task::spawn(self.queue.clone(), name, future, Some(membership))
+        self.queue().queue.lock().tickets.iter().count()
     }
 
     /// Makes one more worker, with the lowest number that is free, and returns the number.
@@ -221,9 +195,9 @@ impl<C: 'static> Pool<C> {
             .find(|number| !used(number))
             .ok_or(ENOSPC)?;
         threads.started.reserve(1, GFP_KERNEL)?;
-        self.queue.make_room()?;
+        self.queue().make_room()?;
         let settings = WorkerSettings {
-            queue: self.queue.clone(),
+            queue: self.queue().clone(),
             init: self.init.clone(),
             reclaim: threads.settings.reclaim,
             nice: threads.settings.nice,
@@ -254,11 +228,11 @@ impl<C: 'static> Pool<C> {
     /// `ESRCH` when there is no such worker; `EALREADY` when somebody else is removing it;
     /// `EDEADLK` on a worker of this pool, which could wait for itself.
     pub fn remove(&self, number: u32, interruptible: bool) -> Result {
-        if worker::is_of(&self.queue) {
+        if worker::is_of(self.queue()) {
             return Err(EDEADLK);
         }
         let least = self.threads.lock().settings.least;
-        let mut queue = self.queue.queue.lock();
+        let mut queue = self.queue().queue.lock();
         let at = queue.find(number).ok_or(ESRCH)?;
         let state = queue.workers.get(at).ok_or(ESRCH)?.state;
         if !state.is_there() {
@@ -288,7 +262,7 @@ impl<C: 'static> Pool<C> {
         if events.exited.wait(wait) == Waited::Done {
             return Ok(());
         }
-        let mut queue = self.queue.queue.lock();
+        let mut queue = self.queue().queue.lock();
         let same = |worker: &Worker| Arc::ptr_eq(&worker.events, events);
         if let Some(at) = queue.workers.iter().position(same) {
             if queue
@@ -313,7 +287,7 @@ impl<C: 'static> Pool<C> {
     /// [`MAX_WORKERS`], `EINTR`, `EDEADLK` on a worker of this pool; as [`Self::add`], with those
     /// workers that could be made.
     pub fn resize(&self, count: u32, interruptible: bool) -> Result {
-        if worker::is_of(&self.queue) {
+        if worker::is_of(self.queue()) {
             return Err(EDEADLK);
         }
         self.join_gone();
@@ -324,13 +298,13 @@ impl<C: 'static> Pool<C> {
         if count > MAX_WORKERS {
             return Err(EINVAL);
         }
-        let mut queue = self.queue.queue.lock();
+        let mut queue = self.queue().queue.lock();
         let have = queue.staying();
         if count >= have {
             let kept = queue.surplus.min(count - have);
             queue.surplus -= kept;
             drop(queue);
-            self.queue.left.notify_all();
+            self.queue().left.notify_all();
             for _ in 0..count - have - kept {
                 self.start_worker(&mut threads)?;
             }
@@ -349,13 +323,13 @@ impl<C: 'static> Pool<C> {
 
     /// Waits until as many workers have gone as were to. On a signal the others stay.
     fn await_surplus(&self, interruptible: bool) -> Result {
-        let mut queue = self.queue.queue.lock();
+        let mut queue = self.queue().queue.lock();
         while queue.is_shrinking() {
             if !interruptible {
-                self.queue.left.wait(&mut queue);
-            } else if self.queue.left.wait_interruptible(&mut queue) && queue.is_shrinking() {
+                self.queue().left.wait(&mut queue);
+            } else if self.queue().left.wait_interruptible(&mut queue) && queue.is_shrinking() {
                 queue.surplus = 0;
-                self.queue.left.notify_all();
+                self.queue().left.notify_all();
                 return Err(EINTR);
             }
         }
@@ -366,7 +340,7 @@ impl<C: 'static> Pool<C> {
     fn join_gone(&self) {
         loop {
             let mut threads = self.threads.lock();
-            let gone = self.queue.take_gone();
+            let gone = self.queue().take_gone();
             let Some(gone) = gone else {
                 return;
             };
@@ -413,9 +387,20 @@ impl<C: 'static> Pool<C> {
     }
 }
 
+impl<C: 'static> Deref for Pool<C> {
+    type Target = Spawner;
+
+    fn deref(&self) -> &Spawner {
+        &self.spawner
+    }
+}
+
 impl<C: 'static> Drop for Pool<C> {
     fn drop(&mut self) {
-        self.queue.stop();
+        // The worker that this would be could not end, and neither can it go on.
+        warn_on!(worker::is_of(self.queue()));
+        self.queue().close();
+        self.queue().stop();
         // Dropping the threads joins them.
         let started = core::mem::replace(&mut self.threads.lock().started, KVec::new());
         drop(started);

@@ -78,6 +78,10 @@ pub(super) struct Queue {
     /// So many workers are to leave, whichever looks first.
     pub(super) surplus: u32,
     stopping: bool,
+    /// Tasks that have not ended.
+    pub(super) present: u32,
+    /// No more tasks are taken in.
+    closed: bool,
 }
 
 /// The run queue of a pool.
@@ -87,11 +91,9 @@ pub struct RunQueue {
     pub(super) name: CString,
     #[pin]
     pub(super) queue: SpinLockIrq<Queue>,
-    /// A worker has left.
+    /// A worker has left, or the last task has ended.
     #[pin]
     pub(super) left: CondVar,
-    /// Tasks that have not ended.
-    pub(super) tasks: Atomic<u32>,
     /// How often a task was run.
     polls: Atomic<u64>,
 }
@@ -272,11 +274,12 @@ impl RunQueue {
                         idle: 0,
                         surplus: 0,
                         stopping: false,
+                        present: 0,
+                        closed: false,
                     },
                     "dst_run_queue"
                 ),
                 left <- new_condvar!("dst_run_queue_left"),
-                tasks: Atomic::new(0),
                 polls: Atomic::new(0),
             }),
             GFP_KERNEL,
@@ -293,6 +296,36 @@ impl RunQueue {
         let mut queue = self.queue.lock();
         queue.tasks.push_back(task);
         queue.wake_one();
+    }
+
+    /// Counts a new task. Errors: `ESHUTDOWN` after [`Self::close`].
+    pub(super) fn admit(&self) -> Result {
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(ESHUTDOWN);
+        }
+        queue.present = queue.present.checked_add(1).ok_or(ENOMEM)?;
+        Ok(())
+    }
+
+    /// A task that was counted has ended.
+    pub(super) fn depart(&self) {
+        let mut queue = self.queue.lock();
+        queue.present = queue.present.saturating_sub(1);
+        let last = queue.present == 0;
+        drop(queue);
+        if last {
+            self.left.notify_all();
+        }
+    }
+
+    /// Takes in no more tasks, and waits until there are none. May sleep.
+    pub(super) fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        while queue.present > 0 {
+            self.left.wait(&mut queue);
+        }
     }
 
     /// Makes room for one more worker, so that [`Self::enter`] needs no memory. The caller makes

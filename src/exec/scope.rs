@@ -30,8 +30,9 @@ use super::{
     awaits::wait_for,
     select::{select, Either},
     slab::Slab,
-    task::{Hold, Task},
-    Pool, WakerCell,
+    spawner::Spawner,
+    task::{Hold, Task, TaskName},
+    WakerCell,
 };
 use core::{
     future::{poll_fn, Future},
@@ -105,7 +106,16 @@ pub(super) struct Membership {
     place: usize,
     /// See [`Scope::spawn_keeping`].
     kept: Option<KBox<dyn Send>>,
-    _owner: Option<Hold>,
+    owner: Option<Hold>,
+}
+
+impl Membership {
+    /// Leaves the scope, and returns its task if that ends with this child.
+    pub(super) fn leave(mut self) -> Option<Arc<Task>> {
+        let owner = self.owner.take();
+        drop(self);
+        owner?.let_go()
+    }
 }
 
 impl Drop for Membership {
@@ -140,13 +150,13 @@ impl<F: Future<Output = Result>> Future for Body<F> {
 /// What the body of a [`scope`] spawns its children with.
 pub struct Scope<'a> {
     shared: Arc<Shared>,
-    pool: &'a Pool,
+    pool: &'a Spawner,
     /// The task that polls the scope; `None` for a thread.
     owner: Option<Arc<Task>>,
 }
 
 impl<'a> Scope<'a> {
-    fn new(pool: &'a Pool, owner: Option<Arc<Task>>) -> Result<Self> {
+    fn new(pool: &'a Spawner, owner: Option<Arc<Task>>) -> Result<Self> {
         let children = Children {
             table: Slab::new(),
             spawned: 0,
@@ -173,7 +183,7 @@ impl<'a> Scope<'a> {
     /// the scope first has ended, and another one polls it now.
     pub fn spawn(
         &self,
-        name: &'static CStr,
+        name: impl Into<TaskName>,
         future: impl Future<Output = Result> + Send + 'static,
     ) -> Result {
         self.spawn_on(self.pool, name, future)
@@ -182,8 +192,8 @@ impl<'a> Scope<'a> {
     /// As [`Self::spawn`], on another pool.
     pub fn spawn_on(
         &self,
-        pool: &Pool,
-        name: &'static CStr,
+        pool: &Spawner,
+        name: impl Into<TaskName>,
         future: impl Future<Output = Result> + Send + 'static,
     ) -> Result {
         self.spawn_keeping(pool, name, future, None)
@@ -193,8 +203,8 @@ impl<'a> Scope<'a> {
     /// before that: a child that is cancelled inside a scope of its own ends after those tasks.
     pub(super) fn spawn_keeping(
         &self,
-        pool: &Pool,
-        name: &'static CStr,
+        pool: &Spawner,
+        name: impl Into<TaskName>,
         future: impl Future<Output = Result> + Send + 'static,
         kept: Option<KBox<dyn Send>>,
     ) -> Result {
@@ -215,13 +225,13 @@ impl<'a> Scope<'a> {
             shared: self.shared.clone(),
             place,
             kept,
-            _owner: owner,
+            owner,
         };
         let body = Body {
             future,
             shared: self.shared.clone(),
         };
-        let task = pool.spawn_member(name, body, membership)?.detach();
+        let task = pool.spawn_member(name.into(), body, membership)?.detach();
         let mut children = self.shared.children.lock();
         let cancelled = children.cancelled;
         if let Some(child) = children.table.get_mut(place) {
@@ -279,7 +289,10 @@ impl Drop for Scope<'_> {
 ///
 /// Errors: the first of the body or of a child, after which the others were cancelled and joined;
 /// `ENOMEM`.
-pub async fn scope<T>(pool: &Pool, body: impl AsyncFnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
+pub async fn scope<T>(
+    pool: &Spawner,
+    body: impl AsyncFnOnce(&Scope<'_>) -> Result<T>,
+) -> Result<T> {
     let owner = poll_fn(|context| Poll::Ready(Task::of(context.waker()).map(Arc::from))).await;
     let scope = Scope::new(pool, owner)?;
     let result = {

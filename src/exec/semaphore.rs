@@ -68,7 +68,7 @@ impl Semaphore {
     }
 
     /// Takes `count` permits, waits for them if need be. Asking for more than there will ever be
-    /// waits for ever.
+    /// waits for ever, and so does everybody behind: nobody overtakes.
     ///
     /// Errors: `ESHUTDOWN` once the semaphore is closed.
     pub async fn acquire(&self, count: usize) -> Result<Permit<'_>> {

@@ -32,6 +32,7 @@ use kernel::{
     list::{impl_list_arc_safe, impl_list_item, AtomicTracker, ListArc, ListLinks, TryNewListArc},
     new_mutex,
     prelude::*,
+    str::CString,
     sync::{
         atomic::{ordering, Atomic},
         completion::Completion,
@@ -41,6 +42,36 @@ use kernel::{
 
 type Body = Pin<KBox<dyn Future<Output = ()> + Send>>;
 
+/// What a task is called.
+pub struct TaskName {
+    what: &'static CStr,
+    of: Option<CString>,
+}
+
+impl TaskName {
+    /// `what`, and what tells this task from others that do the same, such as the address of a peer;
+    /// it should have no blanks. May sleep. Errors: `ENOMEM`.
+    pub fn with(what: &'static CStr, of: fmt::Arguments<'_>) -> Result<Self> {
+        let of = Some(CString::try_from_fmt(of)?);
+        Ok(Self { what, of })
+    }
+}
+
+impl From<&'static CStr> for TaskName {
+    fn from(what: &'static CStr) -> Self {
+        Self { what, of: None }
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Some(of) => f.write_fmt(fmt!("{}({})", self.what, &**of)),
+            None => f.write_fmt(fmt!("{}", self.what)),
+        }
+    }
+}
+
 /// A spawned future.
 #[pin_data]
 pub struct Task {
@@ -49,7 +80,7 @@ pub struct Task {
     #[pin]
     tracker: AtomicTracker,
     state: Atomic<u32>,
-    name: &'static CStr,
+    name: TaskName,
     queue: Arc<RunQueue>,
     /// `None` once the task is done. The lock is never contended: the state word admits one
     /// worker at a time.
@@ -68,8 +99,11 @@ pub struct Task {
     /// What is left of the turn, see [`super::awaits`].
     budget: Atomic<u32>,
     awaits: StaticText,
-    /// When it was polled for the last time, in milliseconds of the coarse clock.
-    polled: Atomic<i64>,
+    /// When what it does now began, in milliseconds of the coarse clock: the poll under way, or the
+    /// waiting; a poll that finds nothing and waits on for the same is no new beginning.
+    since: Atomic<i64>,
+    /// Whether the poll under way found anything but a timer that was over.
+    found: Atomic<u32>,
     /// Where it is in the list of all tasks.
     place: Atomic<usize>,
 }
@@ -95,10 +129,10 @@ impl Wake for Task {
 
 impl Task {
     /// Makes a task and queues it. A `membership` is left at its end, or at once if there is no
-    /// memory for it.
+    /// memory for it or no pool.
     pub(super) fn spawn(
         queue: Arc<RunQueue>,
-        name: &'static CStr,
+        name: TaskName,
         future: impl Future<Output = ()> + Send + 'static,
         membership: Option<Membership>,
     ) -> Result<JoinHandle> {
@@ -118,14 +152,15 @@ impl Task {
                 joiners <- WaitQueue::new(()),
                 budget: Atomic::new(TURN),
                 awaits: StaticText::new(),
-                polled: Atomic::new(clock::coarse_milliseconds()),
+                since: Atomic::new(clock::coarse_milliseconds()),
+                found: Atomic::new(0),
                 place: Atomic::new(0),
             }),
             GFP_KERNEL,
         )?;
-        let place = tasks::enter(task.clone())?;
+        task.queue.admit()?;
+        let place = tasks::enter(task.clone()).inspect_err(|_| task.queue.depart())?;
         task.place.store(place, ordering::Relaxed);
-        task.queue.tasks.fetch_add(1, ordering::Relaxed);
         Task::apply(task.as_arc_borrow(), Event::Wake);
         Ok(JoinHandle { task: Some(task) })
     }
@@ -168,24 +203,32 @@ impl Task {
             let body = self.body.lock().take();
             drop(body);
             if Task::apply(this, Event::EndReady) == Action::Finish {
-                self.release();
+                Task::release(self);
             }
         }
     }
 
-    /// Lets go of one hold; the last one is the end of the task. Process context.
-    fn release(&self) {
-        if self.holds.fetch_sub(1, ordering::Full) != 1 {
-            return;
+    /// Lets go of one hold. If that is the end of the task, it may be that of the task which owns
+    /// the scope, and so on outwards. Process context.
+    fn release(this: Arc<Self>) {
+        let mut next = Some(this);
+        while let Some(task) = next {
+            next = task.let_go();
         }
-        self.queue.tasks.fetch_sub(1, ordering::Relaxed);
+    }
+
+    /// Lets go of one hold; the last one is the end of the task. Returns a task of which one hold is
+    /// to be let go as well.
+    fn let_go(&self) -> Option<Arc<Self>> {
+        if self.holds.fetch_sub(1, ordering::Full) != 1 {
+            return None;
+        }
+        self.queue.depart();
         tasks::leave(self.place.load(ordering::Relaxed));
         self.done.complete_all();
         self.joiners.with(|(), line| while line.grant() {});
-        // This may end the task that owns the scope, and so on outwards: the depth is that of
-        // scopes in scopes.
         let membership = self.membership.lock().take();
-        drop(membership);
+        membership?.leave()
     }
 
     fn has_ended(&self) -> bool {
@@ -196,13 +239,19 @@ impl Task {
         let waker = waker(self.clone());
         let mut context = Context::from_waker(&waker);
         self.budget.store(TURN, ordering::Relaxed);
+        let (before, now) = (self.awaits.get(), clock::coarse_milliseconds());
+        let since = self.since.load(ordering::Relaxed);
         self.awaits.set(None);
+        self.since.store(now, ordering::Relaxed);
+        self.found.store(0, ordering::Relaxed);
         let over = match &mut *self.body.lock() {
             Some(body) => body.as_mut().poll(&mut context).is_ready(),
             None => true,
         };
-        self.polled
-            .store(clock::coarse_milliseconds(), ordering::Relaxed);
+        let found = self.found.load(ordering::Relaxed) != 0;
+        if !over && !found && before.is_some_and(|before| self.awaits.is(before)) {
+            self.since.store(since, ordering::Relaxed);
+        }
         over
     }
 
@@ -219,8 +268,11 @@ impl Task {
         }
     }
 
-    /// Pays for an operation of the poll under way.
-    pub(super) fn spend(&self) {
+    /// Pays for an operation of the poll under way that found `what` it waited for.
+    pub(super) fn spend(&self, what: &'static CStr) {
+        if !core::ptr::eq(what, TIMER) {
+            self.found.store(1, ordering::Relaxed);
+        }
         // The worker that polls is the only one to change it.
         let left = self.budget.load(ordering::Relaxed);
         self.budget.store(left.saturating_sub(1), ordering::Relaxed);
@@ -239,7 +291,7 @@ impl Task {
     /// Writes the task's line of the list.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = State::from_bits(self.state.load(ordering::Relaxed));
-        let name = match state {
+        let doing = match state {
             state if state.is_done() => "joining",
             state if state.is_running() => "running",
             state if state.is_queued() => "queued",
@@ -250,12 +302,15 @@ impl Task {
         } else {
             ""
         };
-        let idle = clock::coarse_milliseconds()
-            .saturating_sub(self.polled.load(ordering::Relaxed))
+        let time = clock::coarse_milliseconds()
+            .saturating_sub(self.since.load(ordering::Relaxed))
             .max(0);
-        let awaits = self.awaits.get().unwrap_or(c"-");
+        let awaits = match doing {
+            "joining" => c"the tasks of its scopes",
+            _ => self.awaits.get().unwrap_or(c"-"),
+        };
         f.write_fmt(fmt!(
-            "{} {} {name}{cancelled} {idle} {}\n",
+            "{} {} {doing}{cancelled} {time} {}\n",
             self.name,
             &*self.queue.name,
             awaits
@@ -265,7 +320,8 @@ impl Task {
 
 /// Keeps a task from ending although its future may be gone. Dropped in process context.
 pub(super) struct Hold {
-    task: Arc<Task>,
+    /// `None` once it was handed on.
+    task: Option<Arc<Task>>,
 }
 
 impl Hold {
@@ -275,17 +331,28 @@ impl Hold {
         while holds > 0 {
             let more = holds.checked_add(1)?;
             match task.holds.cmpxchg(holds, more, ordering::Relaxed) {
-                Ok(_) => return Some(Self { task: task.into() }),
+                Ok(_) => {
+                    return Some(Self {
+                        task: Some(task.into()),
+                    })
+                }
                 Err(now) => holds = now,
             }
         }
         None
     }
+
+    /// The task, of which one hold is to be let go now, see [`Task::let_go`].
+    pub(super) fn let_go(mut self) -> Option<Arc<Task>> {
+        self.task.take()
+    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.task.release();
+        if let Some(task) = self.task.take() {
+            Task::release(task);
+        }
     }
 }
 
@@ -331,11 +398,6 @@ impl JoinHandle {
     /// Whether the task has ended, so that dropping the handle does not wait. Any context.
     pub fn is_done(&self) -> bool {
         self.task.as_ref().is_none_or(|task| task.has_ended())
-    }
-
-    /// The name given to the task.
-    pub fn name(&self) -> &'static CStr {
-        self.task.as_ref().map_or(c"", |task| task.name)
     }
 
     /// What the task waits for since its last poll, if it said so.

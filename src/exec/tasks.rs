@@ -5,8 +5,9 @@
 //! A task is entered when it is spawned and leaves when it has ended, both of which allocate and
 //! free memory anyhow; nothing here is touched when a task is woken or polled.
 //!
-//! `<debugfs>/<directory>/tasks` has one line for each task: name, pool, state, how long ago it was
-//! polled for the last time in milliseconds, and what it awaits (`-` if nobody said so). The states
+//! `<debugfs>/<directory>/tasks` has one line for each task: name, pool, state, for how many
+//! milliseconds it has been so, and what it awaits (`-` if nobody said so). A
+//! task that looks, finds nothing and waits on for the same has waited all the time. The states
 //! are `waiting`, `queued`, `running`, each with `,cancelled` if somebody asked it to stop, and
 //! `joining`: the task itself has ended, but not yet all tasks of its scopes.
 //!
@@ -45,7 +46,7 @@ struct Table;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "name pool state idle_ms awaits")?;
+        writeln!(f, "name pool state ms awaits")?;
         TASKS.with(|tasks| {
             for task in tasks.iter() {
                 task.show(f)?;

@@ -4,7 +4,7 @@
 
 use super::{
     oneshot::{oneshot, Receiver},
-    JoinHandle, Pool,
+    JoinHandle, Spawner, TaskName,
 };
 use core::future::Future;
 use kernel::prelude::*;
@@ -16,10 +16,11 @@ pub struct ValueHandle<T: Send + Unpin> {
     value: Receiver<T>,
 }
 
-/// Runs `future` as a task of `pool`, which leaves its value. May sleep. Errors: `ENOMEM`.
+/// Runs `future` as a task of `pool`, which leaves its value. May sleep. Errors: as
+/// [`Spawner::spawn`].
 pub fn spawn_value<T: Send + Unpin + 'static>(
-    pool: &Pool,
-    name: &'static CStr,
+    pool: &Spawner,
+    name: impl Into<TaskName>,
     future: impl Future<Output = T> + Send + 'static,
 ) -> Result<ValueHandle<T>> {
     let (sender, value) = oneshot()?;

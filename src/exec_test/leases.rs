@@ -9,9 +9,9 @@ use crate::{
     exec::{
         boxed,
         lease::{Held, Leases},
-        run_blocking, spawn_value, timeout, wait_for, Timer, ValueHandle,
+        run_blocking, spawn_value, timeout, wait_for, Pool, Spawner, Timer, ValueHandle,
     },
-    sys::kthread::cond_resched,
+    sys::kthread::{cond_resched, Reclaim},
 };
 use core::{pin::pin, task::Poll};
 use kernel::{
@@ -27,37 +27,41 @@ fn terms(duration: u64, margin: u64) -> Result<Terms> {
 }
 
 struct Pools {
-    renewers: crate::exec::Pool,
-    workers: crate::exec::Pool,
+    renewers: Pool,
+    workers: Pool,
 }
 
 impl Pools {
-    fn new() -> Result<Arc<Self>> {
-        use crate::{exec::Pool, sys::kthread::Reclaim};
-        let pools = Self {
+    fn new() -> Result<Self> {
+        Ok(Self {
             renewers: Pool::new(c"dst_test_renew", 1, Reclaim::NoIo)?,
             workers: Pool::new(c"dst_test_lwork", 2, Reclaim::NoIo)?,
-        };
-        Ok(Arc::new(pools, GFP_KERNEL)?)
+        })
+    }
+
+    /// For renewing and for work.
+    fn spawners(&self) -> (Spawner, Spawner) {
+        (self.renewers.spawner(), self.workers.spawner())
     }
 }
 
 /// Endless work under `held`, with a token; says when it has begun.
 fn endless(
     context: &Context,
-    pools: &Arc<Pools>,
+    pools: &Pools,
     held: Held,
     counter: &Counter,
     begun: &Number,
 ) -> Result<ValueHandle<Result<u32>>> {
-    let (pools, token, begun) = (pools.clone(), counter.token(), begun.clone());
+    let (token, begun) = (counter.token(), begun.clone());
+    let (renewers, workers) = pools.spawners();
     let work = boxed(async move {
         let _token = token;
         begun.set(1);
         wait_for(c"nothing", |_| Poll::<Result<u32>>::Pending).await
     })?;
     spawn_value(&context.many, c"holder", async move {
-        held.run(&pools.renewers, &pools.workers, work).await
+        held.run(&renewers, &workers, work).await
     })
 }
 
@@ -176,7 +180,8 @@ pub fn not_renewed(context: &Context) -> Result {
 pub fn overstayed(context: &Context) -> Result {
     let (leases, pools) = (Leases::new()?, Pools::new()?);
     let (end, begun) = (Number::new()?, Number::new()?);
-    let (stop, running, own) = (end.clone(), begun.clone(), pools.clone());
+    let (stop, running) = (end.clone(), begun.clone());
+    let (renewers, workers) = pools.spawners();
     let short = terms(2000, 500)?;
     let held = leases.try_acquire(c"name", short)?;
     let work = boxed(async move {
@@ -187,7 +192,7 @@ pub fn overstayed(context: &Context) -> Result {
         wait_for(c"nothing", |_| Poll::<Result<u32>>::Pending).await
     })?;
     let mut first = spawn_value(&context.many, c"holder", async move {
-        held.run(&own.renewers, &own.workers, work).await
+        held.run(&renewers, &workers, work).await
     })?;
     context.until(|| begun.get() == 1 || first.handle().is_done())?;
     // Lost, by revoking; its time is over too.
@@ -225,11 +230,11 @@ pub fn blocking_overstays(context: &Context) -> Result {
     let (counter, begun, end) = (Counter::new()?, Number::new()?, Number::new()?);
     let long = terms(1_000_000, 1000)?;
     let held = leases.try_acquire(c"name", long)?;
-    let (own, token) = (pools.clone(), counter.token());
+    let (own, token) = (pools.workers.spawner(), counter.token());
     let (running, stop) = (begun.clone(), end.clone());
     let work = boxed(async move {
         let _token = token;
-        run_blocking(&own.workers, c"call", move || {
+        run_blocking(&own, c"call", move || {
             running.set(1);
             while stop.get() == 0 {
                 cond_resched();
@@ -238,10 +243,9 @@ pub fn blocking_overstays(context: &Context) -> Result {
         })
         .await
     })?;
-    // The last to have the pools is this thread, not one of their workers.
-    let own = pools.clone();
+    let (renewers, workers) = pools.spawners();
     let first = spawn_value(&context.many, c"holder", async move {
-        held.run(&own.renewers, &own.workers, work).await
+        held.run(&renewers, &workers, work).await
     })?;
     context.until(|| begun.get() == 1)?;
     first.cancel();

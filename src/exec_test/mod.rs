@@ -6,6 +6,7 @@
 
 pub mod aside;
 pub mod context;
+pub mod stop_at;
 
 pub mod cancelling;
 pub mod channels;
@@ -47,7 +48,7 @@ crate::suites! {
     };
     dst_exec_scopes = scopes: {
         all_joined, first_error_wins, body_error, dropped_in_the_middle, dropped_by_a_thread,
-        nested, awaits, moved, blocking, blocking_dropped
+        nested, deep, awaits, moved, blocking, blocking_dropped
     };
     dst_exec_timers = timers: { sleep, sleep_dropped, deadlines, selecting, awaits, joining };
     dst_exec_interrupts = interrupts: { soft, hard, both_kinds };
@@ -59,7 +60,7 @@ crate::suites! {
     dst_exec_cancelling = cancelling: { everywhere, values_in_flight };
     dst_exec_pool = pool: {
         no_workers, contexts, contexts_of_tasks, init_fails, numbers, properties, remove_busy,
-        remove_polling, remove_interrupted
+        remove_polling, remove_interrupted, closed
     };
     dst_exec_resize = resize: {
         to_a_number, interrupted, from_a_worker, wake_up_passed_on, under_load,

@@ -10,7 +10,7 @@ use crate::{
     check,
     exec::{
         worker::{self, with_context},
-        yield_now, On, Pool, Settings,
+        yield_now, Notify, On, Pool, Settings,
     },
     sys::{
         completion::{Completion, Wait},
@@ -322,4 +322,20 @@ pub fn remove_interrupted(context: &Context) -> Result {
     check!(busy.wait(PATIENT) == Ok(()));
     check!(pool.workers() == 1);
     serves(context, &pool)
+}
+
+/// A pool that is dropped waits for its tasks, and makes none from then on.
+pub fn closed(context: &Context) -> Result {
+    let (pool, hold) = (plain(1)?, Arc::pin_init(Notify::new(), GFP_KERNEL)?);
+    let (spawner, held) = (pool.spawner(), hold.clone());
+    let task = pool.spawn(c"held", async move { held.notified(c"the case").await })?;
+    let end = Aside::run(move || drop(pool))?;
+    let refused = || matches!(spawner.spawn(c"late", async {}), Err(error) if error == ESHUTDOWN);
+    context.until(refused)?;
+    check!(!end.has_ended() && !task.is_done());
+    hold.notify_one();
+    end.value()?;
+    check!(task.is_done() && spawner.tasks() == 0);
+    check!(refused());
+    Ok(())
 }

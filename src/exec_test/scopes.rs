@@ -7,10 +7,19 @@ use crate::{
     check,
     exec::{
         run_blocking, scope, select, spawn_value, wait_for, yield_now, Either, JoinHandle, Notify,
+        Pool, Spawner, TaskName,
     },
+    sys::kthread::Reclaim,
 };
-use core::{future::Future, pin::pin, task::Poll};
+use core::{
+    future::Future,
+    pin::{pin, Pin},
+    task::Poll,
+};
 use kernel::{prelude::*, sync::Arc, time::Delta};
+
+/// Scopes in scopes; a stack has room for a few hundred calls.
+const DEPTH: u32 = 1000;
 
 /// A future that never ends.
 async fn never() -> Result {
@@ -90,7 +99,7 @@ pub fn body_error(context: &Context) -> Result {
 }
 
 /// A body for the cases below: a child that never ends, and a body that says when it has begun.
-async fn endless_scope(pool: &crate::exec::Pool, counter: Counter, begun: Number) -> Result {
+async fn endless_scope(pool: &Spawner, counter: Counter, begun: Number) -> Result {
     scope(pool, async move |scope| {
         let token = counter.token();
         scope.spawn(c"child", async move {
@@ -104,24 +113,22 @@ async fn endless_scope(pool: &crate::exec::Pool, counter: Counter, begun: Number
     .await
 }
 
-struct Pools(crate::exec::Pool);
-
 /// Cancels `owner`, a task of `pool` with a scope there, and tells whether it had ended before its
 /// children: what looks stands between both in the queue of the only worker, `levels` times for
 /// scopes in scopes.
 fn ended_early(
     context: &Context,
-    pool: &Arc<Pools>,
+    pool: &Pool,
     owner: &Arc<JoinHandle>,
     levels: u32,
 ) -> Result<bool> {
     let early = Number::new()?;
-    let (own, cancelled, seen) = (pool.clone(), owner.clone(), early.clone());
+    let (own, cancelled, seen) = (pool.spawner(), owner.clone(), early.clone());
     // The worker runs this, so owner and looking task wait in this order until it is over. The
     // children come behind them, when the owner's future is dropped.
-    let mut canceller = spawn_value(&pool.0, c"cancels", async move {
+    let mut canceller = spawn_value(pool, c"cancels", async move {
         cancelled.cancel();
-        own.0.spawn(c"looks", async move {
+        own.spawn(c"looks", async move {
             for _ in 0..levels {
                 if cancelled.is_done() {
                     seen.add();
@@ -138,19 +145,12 @@ fn ended_early(
 /// A task that is cancelled inside a scope has ended only when the children have; its worker, the
 /// only one, is not held up meanwhile.
 pub fn dropped_in_the_middle(context: &Context) -> Result {
-    let pool = Arc::new(
-        Pools(crate::exec::Pool::new(
-            c"dst_test_scope",
-            1,
-            crate::sys::kthread::Reclaim::NoIo,
-        )?),
-        GFP_KERNEL,
-    )?;
+    let pool = Pool::new(c"dst_test_scope", 1, Reclaim::NoIo)?;
     for _ in 0..20 {
         let (counter, begun) = (Counter::new()?, Number::new()?);
-        let (tokens, flag, own) = (counter.clone(), begun.clone(), pool.clone());
-        let task = pool.0.spawn(c"owner", async move {
-            let _ = endless_scope(&own.0, tokens, flag).await;
+        let (tokens, flag, own) = (counter.clone(), begun.clone(), pool.spawner());
+        let task = pool.spawn(c"owner", async move {
+            let _ = endless_scope(&own, tokens, flag).await;
         })?;
         let task = Arc::new(task, GFP_KERNEL)?;
         context.until(|| begun.get() != 0)?;
@@ -158,7 +158,7 @@ pub fn dropped_in_the_middle(context: &Context) -> Result {
         context.wait(task.joined())?;
         check!(task.is_done());
         check!(counter.made() == 2 && counter.dropped() == 2);
-        context.drained(&pool.0)?;
+        context.drained(&pool)?;
     }
     Ok(())
 }
@@ -180,22 +180,15 @@ pub fn dropped_by_a_thread(context: &Context) -> Result {
 
 /// A scope inside a child: the outermost owner ends last.
 pub fn nested(context: &Context) -> Result {
-    let pool = Arc::new(
-        Pools(crate::exec::Pool::new(
-            c"dst_test_nest",
-            1,
-            crate::sys::kthread::Reclaim::NoIo,
-        )?),
-        GFP_KERNEL,
-    )?;
+    let pool = Pool::new(c"dst_test_nest", 1, Reclaim::NoIo)?;
     for _ in 0..50 {
         let (counter, begun) = (Counter::new()?, Number::new()?);
-        let (tokens, flag, outer) = (counter.clone(), begun.clone(), pool.clone());
-        let task = pool.0.spawn(c"owner", async move {
+        let (tokens, flag, outer) = (counter.clone(), begun.clone(), pool.spawner());
+        let task = pool.spawn(c"owner", async move {
             let inner = outer.clone();
-            let _: Result = scope(&outer.0, async move |scope| {
+            let _: Result = scope(&outer, async move |scope| {
                 scope.spawn(c"middle", async move {
-                    endless_scope(&inner.0, tokens, flag).await
+                    endless_scope(&inner, tokens, flag).await
                 })?;
                 never().await
             })
@@ -206,19 +199,18 @@ pub fn nested(context: &Context) -> Result {
         check!(!ended_early(context, &pool, &task, 2)?);
         task.join();
         check!(counter.made() == 2 && counter.dropped() == 2);
-        check!(pool.0.tasks() == 0);
+        check!(pool.tasks() == 0);
     }
     Ok(())
 }
 
 /// What is told of a task in a scope is what the scope's body awaits, and the children after that.
 pub fn awaits(context: &Context) -> Result {
-    let pool = crate::exec::Pool::new(c"dst_test_told", 1, crate::sys::kthread::Reclaim::NoIo)?;
-    let pool = Arc::new(Pools(pool), GFP_KERNEL)?;
+    let pool = Pool::new(c"dst_test_told", 1, Reclaim::NoIo)?;
     let gate = Arc::pin_init(Notify::new(), GFP_KERNEL)?;
-    let (own, opened) = (pool.clone(), gate.clone());
+    let (own, opened) = (pool.spawner(), gate.clone());
     let task = context.one.spawn(c"owner", async move {
-        let _: Result = scope(&own.0, async move |scope| {
+        let _: Result = scope(&own, async move |scope| {
             scope.spawn(c"child", never())?;
             opened.notified(c"a gate").await;
             Ok(())
@@ -233,14 +225,52 @@ pub fn awaits(context: &Context) -> Result {
     Ok(())
 }
 
+type Level = Pin<KBox<dyn Future<Output = ()> + Send>>;
+
+/// A task with a scope whose only child has such a scope, and so on.
+fn descend(pool: Spawner, begun: Number, levels: u32) -> Result<Level> {
+    let body = async move {
+        let inner = pool.clone();
+        let _: Result = scope(&pool, async move |scope| {
+            if levels == 0 {
+                begun.set(1);
+            } else {
+                let below = descend(inner, begun, levels.saturating_sub(1))?;
+                scope.spawn(c"level", async move {
+                    below.await;
+                    Ok(())
+                })?;
+            }
+            never().await
+        })
+        .await;
+    };
+    let body: KBox<dyn Future<Output = ()> + Send> = KBox::new(body, GFP_KERNEL)?;
+    Ok(body.into())
+}
+
+/// However deep scopes lie in scopes, their ends need no stack: one after the other, outwards.
+pub fn deep(context: &Context) -> Result {
+    let begun = Number::new()?;
+    let task = context.one.spawn(
+        TaskName::with(c"level", fmt!("{}", DEPTH))?,
+        descend(context.one.spawner(), begun.clone(), DEPTH)?,
+    )?;
+    context.until(|| begun.get() != 0)?;
+    check!(context.one.tasks() == DEPTH.saturating_add(1));
+    task.cancel();
+    context.wait(task.joined())?;
+    check!(context.one.tasks() == 0);
+    Ok(())
+}
+
 /// A scope that is taken from the task that began it to another one spawns nothing for a task that
 /// has ended.
 pub fn moved(context: &Context) -> Result {
-    let pool = crate::exec::Pool::new(c"dst_test_moved", 1, crate::sys::kthread::Reclaim::NoIo)?;
-    let pool = Arc::new(Pools(pool), GFP_KERNEL)?;
-    let own = pool.clone();
+    let pool = Pool::new(c"dst_test_moved", 1, Reclaim::NoIo)?;
+    let own = pool.spawner();
     let mut body = crate::exec::boxed(async move {
-        scope(&own.0, async move |scope| {
+        scope(&own, async move |scope| {
             yield_now().await;
             scope.spawn(c"child", async { Ok(()) })
         })
@@ -289,19 +319,12 @@ pub fn blocking(context: &Context) -> Result {
 /// A task that is cancelled while its function runs has ended when the function has; a function
 /// that has not begun never does.
 pub fn blocking_dropped(context: &Context) -> Result {
-    let pool = Arc::new(
-        Pools(crate::exec::Pool::new(
-            c"dst_test_call",
-            1,
-            crate::sys::kthread::Reclaim::NoIo,
-        )?),
-        GFP_KERNEL,
-    )?;
+    let pool = Pool::new(c"dst_test_call", 1, Reclaim::NoIo)?;
     let (end, begun, ran) = (Number::new()?, Number::new()?, Number::new()?);
     let call = |flag: Number, wait: Number, ran: Number| {
-        let pool = pool.clone();
+        let pool = pool.spawner();
         let body: Result<_> = spawn_value(&context.one, c"caller", async move {
-            run_blocking(&pool.0, c"call", move || {
+            run_blocking(&pool, c"call", move || {
                 flag.set(1);
                 while wait.get() == 0 {
                     crate::sys::kthread::cond_resched();
@@ -330,7 +353,7 @@ pub fn blocking_dropped(context: &Context) -> Result {
     context.wait(first.handle().joined())?;
     context.wait(second.handle().joined())?;
     check!(ran.get() == 1);
-    context.drained(&pool.0)?;
+    context.drained(&pool)?;
     Ok(())
 }
 

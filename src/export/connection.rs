@@ -149,20 +149,23 @@ impl Connection {
         let mut tasks = peer.tasks.lock();
         tasks.reserve(3, GFP_KERNEL)?;
         // If one of them cannot be made, the others find nothing to do and end.
-        let spawned = export
-            .submitters
-            .spawn(c"export-submit", connection.clone().submit())
-            .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
-            .and_then(|()| {
-                export
-                    .labeller
-                    .spawn(c"export-label", connection.clone().serve_labels())
+        let name = |what| peer.task_name(what, export);
+        let spawned = name(c"export-submit")
+            .and_then(|name| {
+                let submit = connection.clone().submit();
+                export.submitters.spawn(name, submit)
             })
             .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
             .and_then(|()| {
-                pools
-                    .net
-                    .spawn(c"export-send", connection.clone().send(timer))
+                let name = name(c"export-label")?;
+                export
+                    .labeller
+                    .spawn(name, connection.clone().serve_labels())
+            })
+            .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?))
+            .and_then(|()| {
+                let name = name(c"export-send")?;
+                pools.net.spawn(name, connection.clone().send(timer))
             })
             .and_then(|task| Ok(tasks.push(task, GFP_KERNEL)?));
         drop(tasks);

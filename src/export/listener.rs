@@ -80,7 +80,8 @@ fn admit(export: &Arc<Export>, socket: Socket) -> Result {
         .map_err(Error::from)
         .and_then(|()| {
             let receiver = connection::run(export.clone(), peer.clone());
-            export.pools().net.spawn(c"export-receive", receiver)
+            let name = peer.task_name(c"export-receive", export)?;
+            export.pools().net.spawn(name, receiver)
         });
     match task {
         Ok(task) => {

@@ -2,8 +2,12 @@
 
 //! A connection as its export knows it, from the first moment to the last.
 
-use super::{config::ConnectionState, reply::FinishedQueue};
-use crate::{exec::JoinHandle, net::Stream, sys::socket_address::SocketAddress};
+use super::{config::ConnectionState, exported::Export, reply::FinishedQueue};
+use crate::{
+    exec::{JoinHandle, TaskName},
+    net::Stream,
+    sys::socket_address::SocketAddress,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -90,6 +94,11 @@ impl Peer {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// The name of a task that does `what` for this peer of `export`. May sleep. Errors: `ENOMEM`.
+    pub fn task_name(&self, what: &'static CStr, export: &Export) -> Result<TaskName> {
+        TaskName::with(what, fmt!("{},{}", export.label(), self.address))
     }
 
     /// Ends the connection. Its tasks notice. May sleep.

@@ -16,7 +16,7 @@ use crate::{
         label::{LabelError, MetadataArea},
         wire::{DEFAULT_TRANSFER, MAX_TRANSFER, MIN_TRANSFER},
     },
-    exec::{Pools, Timer},
+    exec::{Pools, TaskName, Timer},
     net::Listener,
     refuse,
     sys::{
@@ -155,7 +155,8 @@ impl Registry {
         let export = Export::new(&config, path, parts)?;
         let timer = Timer::new()?;
         let accept = listener::run(export.clone(), listener, timer);
-        *export.listener.lock() = Some(self.pools.net.spawn(c"export-listen", accept)?);
+        let name = TaskName::with(c"export-listen", fmt!("{}", export.id))?;
+        *export.listener.lock() = Some(self.pools.net.spawn(name, accept)?);
         exports.push(export.clone(), GFP_KERNEL)?;
         drop(exports);
         pr_info!(

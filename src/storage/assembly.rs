@@ -24,7 +24,7 @@ use crate::{
         map::{self, stack_limits, ConfigError, Layout, Linear, NodeSpec, Note, Segment, Stacked},
         text::Text,
     },
-    exec::{JoinHandle, Pools, Timer},
+    exec::{JoinHandle, Pools, TaskName, Timer},
     fault,
     sys::{
         disk::{Disk, DiskBuilder},
@@ -306,15 +306,18 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
-        let task = issuers.spawn(c"storage-issue", volume.clone().issue(index))?;
+        let name = |what| {
+            let storage = storage.config().name.as_str();
+            TaskName::with(what, fmt!("{storage}/{index}"))
+        };
+        let task = issuers.spawn(name(c"storage-issue")?, volume.clone().issue(index))?;
         issue.push(task, GFP_KERNEL)?;
         let connection = match seed.remote {
             None => None,
             Some((remote, client)) => {
-                let supervise = supervise(pools, &remote, client)?;
-                let send = pools
-                    .net
-                    .spawn(c"storage-send", remote.clone().send(Timer::new()?))?;
+                let supervise = supervise(pools, name(c"storage-supervise")?, &remote, client)?;
+                let send = remote.clone().send(Timer::new()?);
+                let send = pools.net.spawn(name(c"storage-send")?, send)?;
                 Some(Connection::new(remote, supervise, send, seed.retry_limit))
             }
         };
@@ -329,11 +332,16 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
 
 /// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.
 #[inline(never)]
-fn supervise(pools: &Pools, remote: &Arc<Remote>, client: KBox<Client>) -> Result<JoinHandle> {
+fn supervise(
+    pools: &Pools,
+    name: TaskName,
+    remote: &Arc<Remote>,
+    client: KBox<Client>,
+) -> Result<JoinHandle> {
     let first = remote
         .clone()
         .supervise(KBox::into_inner(client), Timer::new()?);
-    pools.net.spawn(c"storage-supervise", first)
+    pools.net.spawn(name, first)
 }
 
 /// Makes the storage known as running and shows its disk.
@@ -362,7 +370,8 @@ fn show(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
 fn spawn_watch(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
     let watch = storage.clone().watch(running.clone());
     let pool = &storage.context().pools.control;
-    running.set_watch(pool.spawn(c"storage-watch", watch)?);
+    let name = TaskName::with(c"storage-watch", fmt!("{}", storage.config().name.as_str()))?;
+    running.set_watch(pool.spawn(name, watch)?);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     device::label::Block,
     dst_core::wire,
-    exec::{JoinHandle, Pool},
+    exec::{JoinHandle, Pool, TaskName},
 };
 use kernel::{
     new_mutex,
@@ -177,7 +177,8 @@ fn spawn(
     pool: &Pool,
     place: Arc<Mutex<Option<KBox<Returned>>>>,
 ) -> Result<JoinHandle> {
-    pool.spawn(c"storage-errand", async move {
+    let name = TaskName::with(c"storage-errand", fmt!("{}", errand.settings.address))?;
+    pool.spawn(name, async move {
         let returned = errand.go().await;
         if let Ok(returned) = KBox::new(returned, GFP_KERNEL) {
             *place.lock() = Some(returned);

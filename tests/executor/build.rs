@@ -30,6 +30,7 @@ const SOURCES: &[(&str, &[&str])] = &[
             "select",
             "semaphore",
             "slab",
+            "spawner",
             "task",
             "tasks",
             "ticket",
@@ -59,8 +60,10 @@ const WORDS: &[(&str, &str, &str)] = &[
     // Figures for people, and what a single worker at a time changes.
     ("exec/task", "budget: Atomic<u32>", "budget: Figure<u32>"),
     ("exec/task", "budget: Atomic::new", "budget: Figure::new"),
-    ("exec/task", "polled: Atomic<i64>", "polled: Figure<i64>"),
-    ("exec/task", "polled: Atomic::new", "polled: Figure::new"),
+    ("exec/task", "since: Atomic<i64>", "since: Figure<i64>"),
+    ("exec/task", "since: Atomic::new", "since: Figure::new"),
+    ("exec/task", "found: Atomic<u32>", "found: Figure<u32>"),
+    ("exec/task", "found: Atomic::new", "found: Figure::new"),
     ("exec/task", "place: Atomic<usize>", "place: Figure<usize>"),
     ("exec/task", "place: Atomic::new", "place: Figure::new"),
     (
@@ -68,8 +71,6 @@ const WORDS: &[(&str, &str, &str)] = &[
         "atomic::{ordering, Atomic}",
         "atomic::{ordering, Atomic, Figure}",
     ),
-    ("exec/run_queue", "tasks: Atomic<u32>", "tasks: Figure<u32>"),
-    ("exec/run_queue", "tasks: Atomic::new", "tasks: Figure::new"),
     ("exec/run_queue", "polls: Atomic<u64>", "polls: Figure<u64>"),
     ("exec/run_queue", "polls: Atomic::new", "polls: Figure::new"),
     (

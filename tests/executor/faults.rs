@@ -58,13 +58,13 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "who awaits the end of a task is told before it",
         file: "exec/task",
         right: "        if self.holds.fetch_sub(1, ordering::Full) != 1 {
-            return;
+            return None;
         }",
         wrong: "        if FAULT {
             self.joiners.with(|(), line| while line.grant() {});
         }
         if self.holds.fetch_sub(1, ordering::Full) != 1 || FAULT {
-            return;
+            return None;
         }",
     },
     Fault {
@@ -76,8 +76,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "a scope does not hold its task",
         file: "exec/scope",
-        right: "_owner: owner,",
-        wrong: "_owner: owner.filter(|_| !FAULT),",
+        right: "            owner,\n        };\n        let body",
+        wrong: "            owner: owner.filter(|_| !FAULT),\n        };\n        let body",
     },
     Fault {
         name: "a child that is spawned while its scope is cancelled is forgotten",
@@ -147,8 +147,47 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "a worker that has left tells nobody who shrinks the pool",
         file: "exec/run_queue",
-        right: "        self.left.notify_all();",
-        wrong: "        if !FAULT { self.left.notify_all(); }",
+        right: "        drop(queue);\n        self.left.notify_all();",
+        wrong: "        drop(queue);\n        if !FAULT { self.left.notify_all(); }",
+    },
+    Fault {
+        name: "a task that ends does not end its owner",
+        file: "exec/scope",
+        right: "        owner?.let_go()",
+        wrong: "        let owner = owner?;
+        if FAULT { owner.let_go(); None } else { owner.let_go() }",
+    },
+    Fault {
+        name: "the last task ends and a pool that waits for it is not told",
+        file: "exec/run_queue",
+        right: "        if last {",
+        wrong: "        if last && !FAULT {",
+    },
+    Fault {
+        name: "a pool ends and does not wait for its tasks",
+        file: "exec/run_queue",
+        right: "        while queue.present > 0 {",
+        wrong: "        while !FAULT && queue.present > 0 {",
+    },
+    Fault {
+        name: "a pool looks for tasks before it closes",
+        file: "exec/run_queue",
+        right: "        queue.closed = true;",
+        wrong: "        if FAULT {
+            while queue.present > 0 {
+                self.left.wait(&mut queue);
+            }
+            drop(queue);
+            self.queue.lock().closed = true;
+            return;
+        }
+        queue.closed = true;",
+    },
+    Fault {
+        name: "a pool that ends takes tasks in",
+        file: "exec/run_queue",
+        right: "        if queue.closed {",
+        wrong: "        if queue.closed && !FAULT {",
     },
     Fault {
         name: "a worker that was removed is not waited for",

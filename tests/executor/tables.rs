@@ -55,7 +55,7 @@ pub mod worker_state {
         "an idle worker that is to leave is not woken",
         "a worker that is released is not woken",
         "a worker that is given an action is not woken",
-        "a stopping pool forgets its tasks",
+        "a worker of a stopping pool sleeps",
         "a worker that was promised to a caller takes other work",
         "a worker that is to leave drops the action that it was given",
         "a worker sleeps although there is a task",
@@ -85,13 +85,14 @@ pub mod worker_state {
         use crate::fault::is;
         let mut seen = state;
         let mut there = found;
-        if (stopping && is(FAULTS[4])) || (found == Found::Task && is(FAULTS[7])) {
+        if found == Found::Task && is(FAULTS[7]) {
             there = Found::Nothing;
         }
         let promised = state.phase == Phase::Reserved && found == Found::Task && is(FAULTS[5]);
         if promised || (state.phase == Phase::Given && state.leave && is(FAULTS[6])) {
             seen.phase = Phase::Awake;
         }
+        let stopping = stopping && !is(FAULTS[4]);
         dst_core::worker_state::look(seen, there, surplus, stopping)
     }
 }

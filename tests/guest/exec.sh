@@ -13,10 +13,10 @@ module_load
 tasks=/sys/kernel/debug/dst/tasks
 expect_equal "tasks of a driver that does nothing" "" "$(sed 1d "$tasks")"
 on server dst export add "$device" --listen "$(address server):1025" --allow "$(address server)" >/dev/null
-listens() { grep -qE '^export-listen dst_net waiting [0-9]+ input from a socket$' "$tasks"; }
+listens() { grep -qE '^export-listen\([0-9]+\) dst_net waiting [0-9]+ input from a socket$' "$tasks"; }
 wait_until 20 listens || fail "the listening task is not told: $(cat "$tasks")"
 on server dst create storage "$(address server):1025" >/dev/null
-supervises() { grep -qE '^storage-supervise dst_net waiting [0-9]+ input from a socket$' "$tasks"; }
+supervises() { grep -qE '^storage-supervise\(storage/0\) dst_net waiting [0-9]+ input from a socket$' "$tasks"; }
 wait_until 20 supervises || fail "the task of a node is not told: $(cat "$tasks")"
 unnamed() { sed 1d "$tasks" | grep -E ' waiting [0-9]+ -$'; }
 if unnamed; then fail "these do not say what they wait for"; fi

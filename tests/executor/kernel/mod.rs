@@ -151,6 +151,16 @@ macro_rules! fmt {
 
 /// What the module would only warn of.
 #[macro_export]
+macro_rules! warn_on {
+    ($condition:expr) => {
+        if $condition {
+            $crate::must_not_be(stringify!($condition))
+        }
+    };
+}
+
+/// As [`warn_on`].
+#[macro_export]
 macro_rules! pr_warn_once {
     ($text:literal $($rest:tt)*) => {
         $crate::must_not_be($text)

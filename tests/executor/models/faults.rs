@@ -34,6 +34,20 @@ const FOUND: &[(&str, &str)] = &[
     (worker_state::FAULTS[7], "pools::tasks_come_in"),
     // A step of a hand-over.
     (
+        "a task that ends does not end its owner",
+        "tasks::cancelled_in_a_scope",
+    ),
+    (
+        "the last task ends and a pool that waits for it is not told",
+        "pools::ended_with_a_task",
+    ),
+    (
+        "a pool ends and does not wait for its tasks",
+        "pools::ended_with_a_task",
+    ),
+    ("a pool looks for tasks before it closes", "pools::closed"),
+    ("a pool that ends takes tasks in", "pools::closed"),
+    (
         "the error of a scope's body hides that of a child",
         "tasks::fails_in_a_scope",
     ),

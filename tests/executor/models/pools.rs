@@ -5,7 +5,7 @@
 
 use super::{explore, explore_up_to, pool, read, spawn, Event, Token};
 use crate::{
-    exec::{On, Pool, Settings},
+    exec::{yield_now, On, Pool, Settings},
     prelude::*,
     sync::{send_signal, Arc},
     sys::{completion::Wait, kthread::Reclaim},
@@ -33,6 +33,34 @@ fn stopped() {
         let tasks = [0, 1].map(|_| pool.spawn(c"", async {}).unwrap());
         drop(pool);
         assert!(tasks.iter().all(|task| task.is_done()));
+    });
+}
+
+/// A task is made while its pool ends: either it has ended when the pool has, or there is none.
+#[test]
+fn closed() {
+    explore_up_to(2, || {
+        let pool = pool(1);
+        let spawner = pool.spawner();
+        let other = thread::spawn(move || match spawner.spawn(c"", yield_now()) {
+            Ok(task) => task.join(),
+            Err(error) => assert_eq!(error, ESHUTDOWN),
+        });
+        drop(pool);
+        other.join().unwrap();
+    });
+}
+
+/// A pool that ends waits for a task that waits, and for who wakes it.
+#[test]
+fn ended_with_a_task() {
+    explore_up_to(2, || {
+        let (pool, event) = (pool(1), Event::new());
+        let (dropped, task) = spawn(&pool, event.clone());
+        let other = thread::spawn(move || event.happen());
+        drop(pool);
+        assert_eq!((task.is_done(), read(&dropped)), (true, 1));
+        other.join().unwrap();
     });
 }
 
