@@ -18,7 +18,7 @@ serve two "$b"
 on client dst create storage --raw "$(address one):1025" "$(address two):1025" "$c"
 for name in one two; do disturb "$name" delay 1ms 1ms loss 1% duplicate 1% reorder 10%; done
 
-# Two processes share the two CPUs: one half of the storage with sizes from one sector to 4 MiB, the other with small
+# Two processes share the CPUs: one half of the storage with sizes from one sector to 4 MiB, the other with small
 # ones in great numbers. The boundaries at 20001 and 40004 lie in the middle of the first and of the second half.
 # Each reads back and checks what it wrote while it goes on writing, and all of it at the end.
 job() {
@@ -32,7 +32,7 @@ job() {
 		verify_backlog=64
 		randseed=$1
 		group_reporting
-		cpus_allowed=0-1
+		cpus_allowed=0-$(($(nproc) - 1))
 		cpus_allowed_policy=split
 		[large]
 		ioengine=libaio

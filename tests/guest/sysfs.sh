@@ -92,18 +92,19 @@ say "workers"
 is workers 2
 is worker_nice 0
 is worker_cpus ""
+last=$(($(nproc) - 1))
 echo 5 >$tree/workers
 echo -7 >$tree/worker_nice
-echo 1 >$tree/worker_cpus
+echo $last >$tree/worker_cpus
 is workers 5
 is worker_nice -7
-is worker_cpus 1
+is worker_cpus $last
 for value in workers=1 workers=1025 workers=-3 workers= workers=4x worker_nice=20 worker_nice=a worker_cpus=3- worker_cpus=999; do
 	if echo "${value#*=}" 2>/dev/null >"$tree/${value%%=*}"; then fail "$value was taken"; fi
 done
 is workers 5
 is worker_nice -7
-is worker_cpus 1
+is worker_cpus $last
 echo >$tree/worker_cpus
 is worker_cpus ""
 
