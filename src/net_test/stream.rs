@@ -4,7 +4,7 @@
 
 use crate::{
     check,
-    exec::{spawn_value, ValueHandle},
+    exec::{spawn_value, Timer, ValueHandle},
     exec_test::{
         context::{Context, Counter},
         stop_at::cancel_at,
@@ -12,16 +12,18 @@ use crate::{
     net::{Listener, Stream},
     sys::{net_namespace::Net, socket_address::SocketAddress},
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, sync::Arc, time::Delta};
 
 const ANY_PORT: SocketAddress = SocketAddress::V4 {
     address: [127, 0, 0, 1],
     port: 0,
 };
-/// More than a socket takes at once, so that a sender waits for its peer.
-const BYTES: usize = 2 << 20;
-/// Awaiting a connection, room, input and the end are four; room and input come more than once.
-const LEAST: u32 = 6;
+/// More than a socket takes from a sender while its peer does not receive.
+const BYTES: usize = 8 << 20;
+/// How often these bytes go there and back.
+const TURNS: u32 = 2;
+/// For room and for input in each turn, and for the end.
+const LEAST: u32 = 2 * TURNS + 1;
 
 /// Bytes that depend on their place.
 fn filled() -> Result<Arc<KVVec<u8>>> {
@@ -32,12 +34,15 @@ fn filled() -> Result<Arc<KVVec<u8>>> {
     Ok(Arc::new(bytes, GFP_KERNEL)?)
 }
 
-/// Takes one connection, receives all, sends all of it back, and then waits for the end.
-async fn serve(listener: Listener) -> Result {
+/// Takes one connection, receives late and sends back, and then waits for the end.
+async fn serve(listener: Listener, mut timer: Timer) -> Result {
     let stream = Stream::new(listener.accept().await?)?;
     let mut bytes = KVVec::from_elem(0, BYTES, GFP_KERNEL)?;
-    stream.read_exact(&mut bytes).await?;
-    stream.write_all(&bytes).await?;
+    for _ in 0..TURNS {
+        timer.sleep(Delta::from_millis(5)).await;
+        stream.read_exact(&mut bytes).await?;
+        stream.write_all(&bytes).await?;
+    }
     match stream.read_exact(&mut [0]).await {
         Err(error) if error == ENODATA => {}
         result => return result.and(Err(EBADMSG)),
@@ -50,13 +55,16 @@ async fn serve(listener: Listener) -> Result {
 async fn call(address: SocketAddress, counter: Counter, bytes: Arc<KVVec<u8>>) -> Result {
     let _token = counter.token();
     let stream = Stream::connect(&Net::initial(), address).await?;
-    stream.write_all(&bytes).await?;
     let mut back = KVVec::from_elem(0, BYTES, GFP_KERNEL)?;
-    stream.read_exact(&mut back).await?;
-    stream.finish().await;
-    if *back != **bytes {
-        return Err(EILSEQ);
+    for _ in 0..TURNS {
+        stream.write_all(&bytes).await?;
+        back.fill(0);
+        stream.read_exact(&mut back).await?;
+        if *back != **bytes {
+            return Err(EILSEQ);
+        }
     }
+    stream.finish().await;
     Ok(())
 }
 
@@ -65,7 +73,7 @@ fn server(context: &Context) -> Result<(SocketAddress, ValueHandle<Result>)> {
     let address = listener.local_address()?;
     Ok((
         address,
-        spawn_value(&context.many, c"server", serve(listener))?,
+        spawn_value(&context.many, c"server", serve(listener, Timer::new()?))?,
     ))
 }
 
