@@ -140,8 +140,9 @@ fn stop_at(context: &Context, polls: u32) -> Result<bool> {
         .one
         .spawn(c"partner", partner(shared.clone(), from, to))?;
     let work = body(shared.clone(), Ends { out, back }, Timer::new()?);
-    let through = cancel_at(context, &counter, polls, work)?;
+    let through = cancel_at(context, polls, work)?;
     context.wait(other.joined())?;
+    check!(counter.made() > 0 && counter.made() == counter.dropped());
     // All that the task held is free, and its children are gone.
     check!(shared.semaphore.available() == 1);
     check!(shared.mutex.try_lock().is_some());

@@ -82,7 +82,8 @@ fn stop_at(context: &Context, polls: u32, bytes: &Arc<KVVec<u8>>) -> Result<bool
     let counter = Counter::new()?;
     let (address, mut server) = server(context)?;
     let work = call(address, counter.clone(), bytes.clone());
-    let through = cancel_at(context, &counter, polls, work)?;
+    let through = cancel_at(context, polls, work)?;
+    check!(counter.made() == counter.dropped());
     if !through {
         // A caller that was cancelled before the server heard of it leaves it waiting for the next.
         drop(context.wait(Stream::connect(&Net::initial(), address))?);
