@@ -232,19 +232,27 @@ fn build(
         nodes.push(node, GFP_KERNEL)?;
         seeds.push(seed, GFP_KERNEL)?;
     }
-    note_results(storage, &plan);
+    let sectors = plan.layout.sectors();
     let volume = Volume::new(plan.layout, nodes)?;
-    run(storage, volume, seeds)
+    let running = run(storage, volume, seeds)?;
+    // Last, as only what follows takes it back when it fails.
+    note_results(storage, sectors, &plan.stacked, plan.membership.as_ref());
+    storage.state().read_only = read_only;
+    Ok(running)
 }
 
 /// Writes into the state what is known before the disk is there.
-fn note_results(storage: &Storage, plan: &Plan) {
+fn note_results(
+    storage: &Storage,
+    sectors: u64,
+    stacked: &Stacked,
+    membership: Option<&Membership>,
+) {
     let mut state = storage.state();
-    state.sectors = plan.layout.sectors();
-    state.logical_block = plan.stacked.logical_block;
-    state.physical_block = plan.stacked.physical_block;
-    state.read_only = plan.read_only;
-    if let Some(membership) = &plan.membership {
+    state.sectors = sectors;
+    state.logical_block = stacked.logical_block;
+    state.physical_block = stacked.physical_block;
+    if let Some(membership) = membership {
         state.uuid = Some(membership.storage);
         state.epoch = membership.epoch;
     }
@@ -459,6 +467,8 @@ fn undo(storage: &Storage, members: &[Arc<Member>], running: &Running) {
     }
     let mut state = storage.state();
     state.sectors = 0;
+    state.logical_block = 0;
+    state.physical_block = 0;
     state.device_number = None;
     state.read_only = storage.config().read_only;
 }
