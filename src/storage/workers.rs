@@ -205,7 +205,12 @@ impl Storage {
 
     fn set_count(&self, running: Option<&Running>, count: u32) -> Outcome {
         if let Some(pool) = running.and_then(Running::issuers) {
+            let before = u32::try_from(pool.workers()).unwrap_or(u32::MAX);
             pool.resize(count, true).map_err(|error| {
+                if count > before {
+                    // Those that could be made leave again; if a signal comes, some stay.
+                    let _ = pool.resize(before, true);
+                }
                 fault!(
                     error,
                     Field::Workers,
