@@ -383,10 +383,9 @@ impl Export {
     }
 
     /// Waits until no bio of another connection is at the device; false if that takes too long.
-    pub async fn others_drained(&self, peer: &Arc<Peer>) -> bool {
-        let Ok(mut timer) = Timer::new() else {
-            return false;
-        };
+    /// Errors: `ENOMEM`.
+    pub async fn others_drained(&self, peer: &Arc<Peer>) -> Result<bool> {
+        let mut timer = Timer::new()?;
         for _ in 0..DRAIN_ROUNDS {
             let busy = self
                 .peers
@@ -394,11 +393,11 @@ impl Export {
                 .iter()
                 .any(|other| !Arc::ptr_eq(other, peer) && other.at_device() > 0);
             if !busy {
-                return true;
+                return Ok(true);
             }
             timer.sleep(Delta::from_millis(DRAIN_MS)).await;
         }
-        false
+        Ok(false)
     }
 
     /// What the export offers to `peer`.

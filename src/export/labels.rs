@@ -39,11 +39,14 @@ pub async fn perform(
         Request::LabelRead => read(export, &mut slot),
         Request::LabelWrite { force } => write(export, &slot, force),
         Request::ClaimEpoch(epoch) => match claim(export, peer, epoch) {
-            Ok(_) if !export.others_drained(peer).await => refuse(
-                wire::Status::Draining,
-                fmt!("requests of the former owner are still at the device"),
-            ),
-            Ok(_) => record(export, epoch),
+            Ok(_) => match export.others_drained(peer).await {
+                Ok(true) => record(export, epoch),
+                Ok(false) => refuse(
+                    wire::Status::Draining,
+                    fmt!("requests of the former owner are still at the device"),
+                ),
+                Err(error) => device_error(error),
+            },
             refused => refused,
         },
         _ => refuse(
