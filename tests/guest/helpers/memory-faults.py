@@ -1,37 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Lets the allocations of DST fail, each in turn: memory-faults.py SPEC PART ARGUMENT...
+"""Operations of DST of which each allocation fails in turn: memory-faults.py SPEC PART ARGUMENT...
 
-An allocation belongs to a module if a function of any module is on the stack; so work of kernel threads counts too. Its
-number is exact: the kernel counts allocations only while it is to let each n-th fail, so requests for information are
-made until one fails, and the n-th after that is the n-th of what is tested.
-
-With STEP=n in the environment only each n-th allocation fails; SHIFT=n says which. ONLY=REGEX chooses operations.
+faults.py says how.
 """
 
 import ctypes
 import errno
 import mmap
 import os
-import re
-import socket
-import struct
 import sys
 import time
 
-from pyynl.lib.ynl import NlError, YnlFamily
+from faults import CLEAN, FAULTS, MOST, SHIFT, STEP, Driver, aim, commands, fail, get, patiently, put, waiting
+from pyynl.lib.ynl import NlError
 
 SPEC = sys.argv[1]
-STEP, SHIFT = int(os.environ.get("STEP", 1)), int(os.environ.get("SHIFT", 0))
-FAULTS = "/sys/kernel/debug/"
-KINDS = ("failslab", "fail_page_alloc")
-# Where the kernel puts modules on this architecture.
-MODULES = ("0xffffffffa0000000", "0xffffffffff000000")
-# More than any operation allocates.
-MOST = 5000
-# What a request may answer when there is no memory. The kernel says ENFILE when it cannot allocate a socket, and
-# EADDRINUSE when it cannot note a port.
-CLEAN = {errno.ENOMEM, errno.ENOBUFS, errno.ENFILE}
+# The kernel says EADDRINUSE when it cannot note a port.
 BIND = {errno.EADDRINUSE}
 # Where the server had none: it closes the connection without a word, as it does to who may not connect.
 REMOTE = {errno.EACCES, errno.ECONNRESET, errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EPIPE}
@@ -39,174 +24,11 @@ PORT = 1025
 ADDRESS = {"family": 2, "ip": "127.0.0.1", "port": PORT}
 ALLOW = [{"ip": "127.0.0.0", "prefix-len": 8, "access": "read-write"}]
 OTHERS = [{"ip": f"10.{i}.0.0", "prefix-len": 16, "access": "read-only"} for i in range(20)]
+# What a disk says of a request that could not be sent or served.
+DISK = {errno.EIO, errno.ENOMEM}
 # Milliseconds for a connection: one whose packet or message found no memory is to be tried again soon.
 LIMIT = 3000
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def fail(text):
-    sys.exit(f"FAILED: {text}")
-
-
-def put(path, value):
-    with open(path, "w") as file:
-        file.write(str(value))
-
-
-def get(path):
-    with open(path) as file:
-        return file.read().strip()
-
-
-def patiently(condition, seconds=60):
-    """Waits until the condition holds; whether it did."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def aim():
-    """Only what modules, or what they call, allocate is to fail; also what may wait for memory, and single pages."""
-    for kind in KINDS:
-        put(f"{FAULTS}{kind}/probability", 0)
-        put(f"{FAULTS}{kind}/verbose", os.environ.get("VERBOSE", 0))
-        put(f"{FAULTS}{kind}/ignore-gfp-wait", "N")
-        put(f"{FAULTS}{kind}/stacktrace-depth", 32)
-        put(f"{FAULTS}{kind}/require-start", MODULES[0])
-        put(f"{FAULTS}{kind}/require-end", MODULES[1])
-    put(f"{FAULTS}fail_page_alloc/min-order", 0)
-    put(f"{FAULTS}fail_page_alloc/ignore-gfp-highmem", "N")
-
-
-class Fault:
-    """One allocation of the given kind that fails, made and taken back."""
-
-    def __init__(self, kind, ask):
-        self.folder, self.kind, self.ask = FAULTS + kind, kind, ask
-
-    def set(self, interval, space):
-        put(f"{self.folder}/probability", 0)
-        put(f"{self.folder}/interval", interval)
-        put(f"{self.folder}/space", space)
-        put(f"{self.folder}/times", 1)
-        put(f"{self.folder}/probability", 100)
-
-    def arm(self, nth):
-        """The nth allocation from now on fails."""
-        if self.kind == "fail_page_alloc":
-            # The room that is left is counted down by the pages of each allocation.
-            self.set(1, nth)
-            return
-        if nth > 1:
-            self.set(nth, 0)
-            for _ in range(MOST):
-                if get(f"{self.folder}/times") == "0":
-                    break
-                self.ask()
-            else:
-                fail("requests for information allocate nothing")
-        self.set(nth, 0)
-
-    def disarm(self):
-        """Whether it has failed."""
-        put(f"{self.folder}/probability", 0)
-        return get(f"{self.folder}/times") == "0"
-
-
-class Driver:
-    """The module, over netlink."""
-
-    def __init__(self):
-        self.family = YnlFamily(SPEC, schema="")
-        self.link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
-        self.link.bind((0, 0))
-        self.question = struct.pack("IHHII", 20, self.family.nlproto.family_id, 1, 1, 0) + struct.pack("BBH", 17, 1, 0)
-        self.messages = {}
-
-    def ask(self):
-        """One request for information, as cheap as it can be made."""
-        self.link.send(self.question)
-        self.link.recv(65536)
-
-    def do(self, operation, **attributes):
-        return self.family.do(operation, {name.replace("_", "-"): value for name, value in attributes.items()})
-
-    def state(self):
-        """All that can be seen of DST."""
-        dump = self.family.dump
-        return {
-            "storages": [(s["name"], s["state"], s["node-count"]) for s in dump("storage-get", {})],
-            "nodes": [(n["index"], n["state"]) for n in dump("node-get", {})],
-            "exports": [(e["name"], e["state"], e["clients"]) for e in dump("export-get", {})],
-            "connections": sorted(c["role"] for c in dump("connection-get", {})),
-            "directories": sorted(os.listdir("/sys/devices")),
-            "disk": os.path.exists("/dev/dst"),
-            # Those of an export have its number in their names.
-            "threads": sorted(re.sub("-[0-9]+/", "/", name) for name in commands() if name.startswith("dst_")),
-        }
-
-    def sweep(self, what, act, undo, works=lambda: True, clean=frozenset(), patience=60):
-        """Runs act with its first allocation failing, then its second, and so on until one is more than it makes.
-
-        It must succeed, and then works must tell so after a while, and undo must be possible; or say why not, and then
-        all is as it was.
-        """
-        if not re.search(os.environ.get("ONLY", ""), what):
-            return
-        for kind in KINDS:
-            fault = Fault(kind, self.ask)
-            needed = tried = 0
-            texts = {}
-            before = self.state()
-            begin = time.monotonic()
-            for nth in range(1 + SHIFT, MOST, STEP):
-                where = f"{what}: {kind} {nth}"
-                started = time.monotonic()
-                fault.arm(nth)
-                error = None
-                try:
-                    act()
-                except NlError as found:
-                    error, number, text = found, found.error, (found.nl_msg.extack or {}).get("msg", "")
-                except OSError as found:
-                    # What netlink itself says when it has no memory for an acknowledgement.
-                    error, number, text = found, found.errno, "(without an answer)"
-                hit = fault.disarm()
-                if error is None:
-                    works() or fail(f"{where}: it does not work: {self.state()}")
-                    undo()
-                else:
-                    needed += 1
-                    if not hit:
-                        fail(f"{where}: it fails although every allocation succeeded: {error}")
-                    texts[(errno.errorcode[number], text)] = nth
-                    if number not in CLEAN | clean:
-                        fail(f"{where}: {error} {text}")
-                if not patiently(lambda: self.state() == before, patience):
-                    fail(f"{where} ({error}): something is left:\n{before}\n{self.state()}")
-                if time.monotonic() - started > 5:
-                    print(f"# {where}: {time.monotonic() - started:.1f} s, {error or 'success'}", flush=True)
-                if not hit:
-                    break
-                tried += 1
-            else:
-                fail(f"{what}: more than {MOST} allocations")
-            print(f"# {what}: {kind}: {nth - 1} allocations, {tried} failed, {needed} were needed,",
-                  f"{time.monotonic() - begin:.1f} s")
-            for (number, text), last in sorted(texts.items()):
-                print(f"#     {last}: {number} {text}")
-            sys.stdout.flush()
-
-
-def commands():
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            yield get(f"/proc/{pid}/comm")
-        except OSError:
-            pass
 
 
 def loaded(name):
@@ -269,12 +91,8 @@ def modules():
 def exports():
     """exports DEVICE: requests for information, an empty storage, and exports."""
     aim()
-    driver = Driver()
-    do = driver.do
-
-    def serve():
-        do("export-add", name="far", path=sys.argv[3], address=ADDRESS, allow=ALLOW)
-
+    driver = Driver(SPEC)
+    do, serve = driver.do, exporter(driver, sys.argv[3])
     driver.sweep("information", lambda: do("info-get"), lambda: None)
     driver.sweep("storage-add", lambda: do("storage-add", name="storage", algorithm="linear"),
                  lambda: do("storage-del", name="storage"))
@@ -285,18 +103,127 @@ def exports():
     do("export-del", name="far")
 
 
+class Storage:
+    """A storage with an export of this machine and a device: memory-faults.py ... EXPORTED LOCAL."""
+
+    def __init__(self, driver):
+        self.driver, self.do = driver, driver.do
+        exported, self.local = sys.argv[3:5]
+        exporter(driver, exported)()
+        self.add()
+
+    def add(self):
+        self.do("storage-add", name="storage", algorithm="linear")
+
+    def add_remote(self):
+        self.do("node-add", storage="storage", kind="remote", address=ADDRESS, connect_timeout=LIMIT)
+
+    def add_local(self):
+        self.do("node-add", storage="storage", kind="local", path=self.local)
+
+    def start(self):
+        self.do("storage-start", name="storage")
+
+    def delete(self):
+        self.do("storage-del", name="storage")
+
+    def make_again(self):
+        self.add()
+        # A client whose reset was lost is noticed when it has been silent for a while.
+        patiently(lambda: granted(self.add_remote)) or fail(f"the export stays busy:\n{waiting()}")
+        self.add_local()
+
+    def stop(self):
+        self.delete()
+        self.make_again()
+
+    def start_again(self):
+        self.make_again()
+        self.start()
+        self.is_up() or fail(f"the storage does not start again: {self.driver.state()}\n{waiting()}")
+
+    def is_up(self):
+        """Whether both nodes are there, after a while; not in sysfs, where they are missing if memory was short."""
+        return patiently(lambda: [node["state"] for node in self.driver.family.dump("node-get", {})] == ["up", "up"])
+
+    def end(self):
+        self.delete()
+        self.do("export-del", name="far", del_flags=["force"])
+
+
+def storages():
+    """storages EXPORTED LOCAL: whatever makes, changes, shows, uses and removes a storage, but its start."""
+    aim()
+    driver = Driver(SPEC)
+    do, dump, sweep = driver.do, driver.family.dump, driver.sweep
+    storage = Storage(driver)
+    sweep("node-add, remote", storage.add_remote, lambda: do("node-del", storage="storage", index=0), clean=REMOTE)
+    storage.add_remote()
+    sweep("node-add, local", storage.add_local, lambda: do("node-del", storage="storage", index=1))
+    storage.add_local()
+    sweep("node-del", lambda: do("node-del", storage="storage", index=1), storage.add_local)
+    storage.start()
+    for what in ("storage", "node", "export", "connection"):
+        sweep(f"{what} dump", lambda: dump(f"{what}-get", {}), lambda: None)
+    sweep("storage-get", lambda: do("storage-get", name="storage"), lambda: None)
+    sweep("node-get", lambda: do("node-get", storage="storage", index=0), lambda: None)
+    sweep("export-get", lambda: do("export-get", name="far"), lambda: None)
+    sweep("storage-set", lambda: do("storage-set", name="storage", workers=4),
+          lambda: do("storage-set", name="storage", workers=2))
+    sweep("I/O", traffic, lambda: None, io, DISK)
+    sweep("storage-del", storage.delete, storage.start_again)
+    storage.end()
+
+
+def ready():
+    """ready EXPORTED LOCAL: makes a storage that runs, for others to use."""
+    storage = Storage(Driver(SPEC))
+    storage.add_remote()
+    storage.add_local()
+    storage.start()
+
+
+def starts():
+    """starts EXPORTED LOCAL: the start of a storage."""
+    aim()
+    driver = Driver(SPEC)
+    storage = Storage(driver)
+    storage.add_remote()
+    storage.add_local()
+
+    def works():
+        return storage.is_up() and io()
+
+    driver.sweep("storage-start", storage.start, storage.stop, works, REMOTE, renew=storage.stop)
+    storage.end()
+
+
+def exporter(driver, device):
+    """What exports a device, to clients with little memory: by default each has two thousand pages, one by one."""
+    return lambda: driver.do("export-add", name="far", path=device, address=ADDRESS, allow=ALLOW,
+                             queue_depth=4, max_transfer=32768, client_memory=65536)
+
+
+def granted(act):
+    """Runs act unless something is busy."""
+    try:
+        act()
+    except NlError as found:
+        if found.error != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
 def outages():
     """outages EXPORTED LOCAL: connections that are lost come back, whatever allocation of either side fails."""
     aim()
-    exported, local = sys.argv[3:5]
-    driver = Driver()
-    do = driver.do
-
-    def serve():
-        do("export-add", name="far", path=exported, address=ADDRESS, allow=ALLOW)
+    driver = Driver(SPEC)
+    storage = Storage(driver)
+    serve = exporter(driver, sys.argv[3])
 
     def outage():
-        do("export-del", name="far", del_flags=["force"])
+        driver.do("export-del", name="far", del_flags=["force"])
         try:
             serve()
         except NlError as error:
@@ -304,22 +231,20 @@ def outages():
                 raise
             serve()
         # Without a request, which would allocate.
-        patiently(lambda: get("/sys/devices/storage/n-0/state") == "up") or fail(f"the node stays down: {driver.state()}")
+        back = patiently(lambda: get("/sys/devices/storage/n-0/state") == "up")
+        back or fail(f"the node stays down: {driver.state()}\n{waiting()}")
 
-    serve()
-    do("storage-add", name="storage", algorithm="linear")
-    do("node-add", storage="storage", kind="remote", address=ADDRESS, connect_timeout=LIMIT)
-    do("node-add", storage="storage", kind="local", path=local)
-    do("storage-start", name="storage")
+    storage.add_remote()
+    storage.add_local()
+    storage.start()
     driver.sweep("outage", outage, lambda: None, io)
-    do("storage-del", name="storage")
-    do("export-del", name="far", del_flags=["force"])
+    storage.end()
 
 
 def controls():
     """The checks of a sweep find what is wrong: leftovers, errors that are not told, and what does not work."""
     aim()
-    driver = Driver()
+    driver = Driver(SPEC)
 
     def untidy():
         driver.do("storage-add", name="left", algorithm="linear")
@@ -351,23 +276,39 @@ def controls():
     put(f"{FAULTS}failslab/probability", 0)
 
 
-def io():
-    """Writes to both nodes and reads back, past the page cache."""
-    buffer = mmap.mmap(-1, 4096)
+def transfer(offset, content):
+    """Writes, flushes and reads back, past the page cache."""
+    buffer = mmap.mmap(-1, len(content))
     disk = os.open("/dev/dst", os.O_RDWR | os.O_DIRECT)
     try:
-        size = os.lseek(disk, 0, os.SEEK_END)
-        for offset in (0, size - 4096):
-            content = os.urandom(4096)
-            buffer[:] = content
-            os.pwritev(disk, [buffer], offset)
-            buffer[:] = bytes(4096)
-            os.preadv(disk, [buffer], offset)
-            if buffer[:] != content:
-                fail("what is read is not what was written")
+        buffer[:] = content
+        whole = os.pwritev(disk, [buffer], offset) == len(content)
+        os.fsync(disk)
+        buffer[:] = bytes(len(content))
+        whole = os.preadv(disk, [buffer], offset) == len(content) and whole
+        if not whole:
+            raise OSError(errno.EIO, "less than all was written or read")
+        if buffer[:] != content:
+            fail(f"what is read at {offset} is not what was written")
     finally:
         os.close(disk)
+
+
+def disk_bytes():
+    return int(get("/sys/class/block/dst/size")) * 512
+
+
+def io():
+    """Both nodes can be written and read."""
+    for offset in (0, disk_bytes() - 4096):
+        transfer(offset, os.urandom(4096))
     return True
+
+
+def traffic():
+    """A sector, a piece of either node, and one that lies on both, which are equally large."""
+    for offset, length in ((512, 512), (disk_bytes() - 4096, 4096), (disk_bytes() // 2 - 65536, 131072)):
+        transfer(offset, os.urandom(length))
 
 
 globals()[sys.argv[2]]()
