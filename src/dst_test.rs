@@ -61,6 +61,10 @@ module! {
             default: 0,
             description: "Not 0: one case fails, to see that it is noticed",
         },
+        leak: u32 {
+            default: 0,
+            description: "So many bytes are allocated and never freed, to see that it is noticed",
+        },
     },
 }
 
@@ -85,6 +89,14 @@ pub fn this_module() -> Result<&'static ThisModule> {
     MODULE.with(|module| *module).ok_or(ENODEV)
 }
 
+/// Loses so many bytes.
+fn leak(bytes: usize) -> Result {
+    if bytes > 0 {
+        core::mem::forget(KVec::<u8>::with_capacity(bytes, GFP_KERNEL)?);
+    }
+    Ok(())
+}
+
 /// The loaded module.
 struct Module {
     // Fields are dropped in this order.
@@ -97,6 +109,7 @@ impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
         MODULE.with(|place| *place = Some(module));
         let tasks = TasksFile::new(c"dst_test")?;
+        leak(module_parameters::leak.value() as usize)?;
         #[cfg(not(CONFIG_KUNIT))]
         test_suite::runner::run(match control_wanted() {
             true => &[test_suite::CONTROL],

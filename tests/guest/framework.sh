@@ -33,6 +33,12 @@ verdict control-warning fail 'kernel log: '
 verdict control-hung fail 'kernel log: '
 verdict control-hung-declared pass ''
 verdict control-allowed pass ''
+# Where the kernel searches for leaks.
+if [[ $(cat "$queue/result.control-leak") == skip* ]]; then
+	verdict control-leak skip 'leaks are not searched for'
+else
+	verdict control-leak fail 'leak: unreferenced object'
+fi
 
 late=$work/late
 mkdir "$late"
