@@ -310,7 +310,9 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
     let local = u32::try_from(local).unwrap_or(u32::MAX);
     let settings = storage.state().workers.settings(local);
+    // Kept here to the end: tasks that are taken back must be joined before their pool goes.
     let issuers = Pools::devices("io", &storage.config().name.as_str(), settings)?;
+    let issuers = Arc::new(issuers, GFP_KERNEL)?;
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
@@ -335,7 +337,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
         };
         nodes.push(active, GFP_KERNEL)?;
     }
-    Ok(Running::new(slot, nodes, issue, issuers)?)
+    Ok(Running::new(slot, nodes, issue, issuers.clone())?)
 }
 
 /// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.
