@@ -18,6 +18,8 @@ from pyynl.lib.ynl import NlError
 SPEC = sys.argv[1]
 # The kernel says EADDRINUSE when it cannot note a port.
 BIND = {errno.EADDRINUSE}
+# It says EINVAL when it cannot note the name of a disk.
+NAME = {errno.EINVAL}
 # Where the server had none: it closes the connection without a word, as it does to who may not connect.
 REMOTE = {errno.EACCES, errno.ECONNRESET, errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EPIPE}
 PORT = 1025
@@ -194,7 +196,7 @@ def starts():
     def works():
         return storage.is_up() and io()
 
-    driver.sweep("storage-start", storage.start, storage.stop, works, REMOTE, renew=storage.stop)
+    driver.sweep("storage-start", storage.start, storage.stop, works, REMOTE | NAME, renew=storage.stop)
     storage.end()
 
 
