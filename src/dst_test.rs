@@ -3,13 +3,14 @@
 //! Tests of the module's own foundations inside a kernel: `sys`, `exec` and the streams of `net`.
 //!
 //! Rust modules cannot link each other, so this crate contains the layers that it tests once more:
-//! `core`, `sys`, `exec` and a part of `net`; `test_suite/sys.c` does the same for the C part of `sys`.
+//! `core`, `sys`, `exec` and a part of `net`; `test_suite/sys.c` does the same for the C part of
+//! `sys`.
 //!
 //! On a kernel with KUnit the suites are KUnit's: they run when the module has been loaded, their
 //! results are in `<debugfs>/kunit/SUITE/results`, and `<debugfs>/kunit/SUITE/run` runs one again.
 //! On a kernel without it they run while the module is loaded and are reported to the kernel log
-//! alone; if a case fails, so does loading. While the module is loaded, one task looks in vain for ever, so
-//! that `<debugfs>/dst_test/tasks` has something to show.
+//! alone; if a case fails, so does loading. While the module is loaded, one task looks in vain for
+//! ever, so that `<debugfs>/dst_test/tasks` has something to show.
 
 #![deny(unsafe_code)]
 // As in the driver: what refuses a request owns its text.

@@ -129,7 +129,11 @@ impl Clients {
             return Err(EUSERS);
         }
         tasks.reserve(1, GFP_KERNEL)?;
-        let name = TaskName::with(c"echo-client", fmt!("{}", socket.peer_address()?))?;
+        let Ok(peer) = socket.peer_address() else {
+            // The client has reset the connection.
+            return Ok(());
+        };
+        let name = TaskName::with(c"echo-client", fmt!("{peer}"))?;
         let stream = Stream::new(socket)?;
         let buffer = KVVec::from_elem(0, BUFFER_BYTES, GFP_KERNEL)?;
         let task = self.spawner.spawn(name, serve(stream, buffer))?;

@@ -11,7 +11,7 @@ use kernel::prelude::*;
 /// If the future is dropped, a function that has not begun never does; one that has runs to its
 /// end, and the task that awaited it has not ended before (see [`scope`](mod@super::scope)).
 ///
-/// Errors: `ENOMEM`.
+/// Errors: `ENOMEM`; `ESHUTDOWN` once `pool` is being dropped.
 pub async fn run_blocking<T: Send + Unpin + 'static>(
     pool: &Spawner,
     name: impl Into<TaskName>,

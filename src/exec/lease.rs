@@ -357,7 +357,8 @@ impl Held {
     /// this call stays small.
     ///
     /// Errors: that of `work`; `ESTALE` if the lease was lost, even if `work` was through at that
-    /// moment, and if it was not, it was cancelled and has ended; `ENOMEM`.
+    /// moment, and if it was not, it was cancelled and has ended; `ENOMEM`;
+    /// `ESHUTDOWN` once one of the pools is being dropped.
     pub async fn run<T: Send + Unpin + 'static>(
         self,
         renewers: &Spawner,

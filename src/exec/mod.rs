@@ -2,15 +2,17 @@
 
 //! The executor: `async` tasks on pools of kernel threads.
 //!
-//! A [`Pool`] is a run queue served by kernel threads, a [`Spawner`] what makes tasks on it. A [`Task`] is a future on the heap with a
-//! state word; whoever wakes it, a wait-queue callback in a soft interrupt included, sets a bit,
-//! puts it on the run queue and wakes one thread. The transitions of the state word are the pure
-//! table in [`crate::dst_core::task_state`], which the host model-checks.
+//! A [`Pool`] is a run queue served by kernel threads, a [`Spawner`] what makes tasks on it. A
+//! [`Task`] is a future on the heap with a state word; whoever wakes it, a wait-queue callback in a
+//! soft interrupt included, sets a bit, puts it on the run queue and wakes one thread. The
+//! transitions of the state word are the pure table in [`crate::dst_core::task_state`], which the
+//! host model-checks.
 //!
 //! Invariants:
 //! - A future is polled by one thread at a time, and never after it has ended or was cancelled.
-//! - A pool that is dropped waits for its tasks, and its threads are joined before that returns. A [`JoinHandle`] cancels and joins its task when dropped, so no code of
-//!   the module runs on behalf of a handle that is gone.
+//! - A pool that is dropped cancels its tasks and waits for them, and its threads are joined before
+//!   that returns. A [`JoinHandle`] cancels and joins its task when dropped, so no code of the module
+//!   runs on behalf of a handle that is gone.
 //! - An I/O spawns no task and allocates nothing here: tasks are made at set-up.
 //!
 //! Locking: waker cells nest inside foreign wait-queue locks, the run queue's lock inside waker

@@ -16,6 +16,7 @@
 use super::{
     run_queue::{Worker, WorkerEvents},
     spawner::Spawner,
+    task::Task,
     worker::{self, Init, WorkerSettings},
 };
 use crate::{
@@ -92,10 +93,10 @@ struct Threads {
 
 /// A pool of workers, each with a context of type `C`. It is a [`Spawner`], too.
 ///
-/// Dropping it lets no task be made any more, waits until all of its tasks have ended and no caller
-/// waits, and joins the threads. It cancels nothing: the owner does that, to tasks that would not
-/// end by themselves. It must not be dropped on a worker of its own, which would wait for itself:
-/// what runs there has a clone of the [`Spawner`] and no share in the pool.
+/// Dropping it lets no task be made any more, cancels those that there are, waits until all have
+/// ended, and joins the threads; work that was scheduled is done before. It must not be dropped on a
+/// worker of its own, which would wait for itself: what runs there has a clone of the [`Spawner`] and
+/// no share in the pool.
 pub struct Pool<C: 'static = ()> {
     spawner: Spawner,
     init: Arc<Init<C>>,
@@ -400,6 +401,8 @@ impl<C: 'static> Drop for Pool<C> {
         // The worker that this would be could not end, and neither can it go on.
         warn_on!(worker::is_of(self.queue()));
         self.queue().close();
+        Task::cancel_all_of(self.queue());
+        self.queue().await_tasks();
         self.queue().stop();
         // Dropping the threads joins them.
         let started = core::mem::replace(&mut self.threads.lock().started, KVec::new());

@@ -319,10 +319,19 @@ impl RunQueue {
         }
     }
 
-    /// Takes in no more tasks, and waits until there are none. May sleep.
+    /// Takes in no more tasks. Any context.
     pub(super) fn close(&self) {
+        self.queue.lock().closed = true;
+    }
+
+    /// Whether it takes no more tasks in. Any context.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
+    /// Waits until no task is left. May sleep.
+    pub(super) fn await_tasks(&self) {
         let mut queue = self.queue.lock();
-        queue.closed = true;
         while queue.present > 0 {
             self.left.wait(&mut queue);
         }

@@ -179,7 +179,8 @@ impl<'a> Scope<'a> {
 
     /// Runs `future` as a task of the scope's pool. May sleep. Called where the scope is polled.
     ///
-    /// Errors: `ENOMEM`; `ECANCELED` once the scope was cancelled; `EINVAL` if the task that polled
+    /// Errors: `ENOMEM`; `ECANCELED` once the scope was cancelled; `ESHUTDOWN` once the pool is being
+    /// dropped; `EINVAL` if the task that polled
     /// the scope first has ended, and another one polls it now.
     pub fn spawn(
         &self,

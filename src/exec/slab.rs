@@ -80,6 +80,15 @@ impl<T> Slab<T> {
         })
     }
 
+    /// The first value from number `from` on for which `wanted` says so, with its number.
+    pub fn find_from(&self, from: usize, wanted: impl Fn(&T) -> bool) -> Option<(usize, &T)> {
+        let mut entries = self.entries.iter().enumerate().skip(from);
+        entries.find_map(|(place, entry)| match entry {
+            Entry::Used(value) if wanted(value) => Some((place, value)),
+            _ => None,
+        })
+    }
+
     /// All values, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|entry| match entry {

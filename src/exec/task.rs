@@ -40,6 +40,11 @@ use kernel::{
     },
 };
 
+/// A timer that was over.
+const FOUND_TIMER: u32 = 1;
+/// Anything else.
+const FOUND_MORE: u32 = 2;
+
 type Body = Pin<KBox<dyn Future<Output = ()> + Send>>;
 
 /// What a task is called.
@@ -100,9 +105,9 @@ pub struct Task {
     budget: Atomic<u32>,
     awaits: StaticText,
     /// When what it does now began, in milliseconds of the coarse clock: the poll under way, or the
-    /// waiting; a poll that finds nothing and waits on for the same is no new beginning.
+    /// waiting; a poll for a timer's sake alone that waits on for the same is no new beginning.
     since: Atomic<i64>,
-    /// Whether the poll under way found anything but a timer that was over.
+    /// What the poll under way found ready: [`FOUND_TIMER`], [`FOUND_MORE`].
     found: Atomic<u32>,
     /// Where it is in the list of all tasks.
     place: Atomic<usize>,
@@ -161,6 +166,10 @@ impl Task {
         task.queue.admit()?;
         let place = tasks::enter(task.clone()).inspect_err(|_| task.queue.depart())?;
         task.place.store(place, ordering::Relaxed);
+        if task.queue.is_closed() {
+            // The end of the pool may have looked for its tasks before this one was in the list.
+            Task::cancel(task.as_arc_borrow());
+        }
         Task::apply(task.as_arc_borrow(), Event::Wake);
         Ok(JoinHandle { task: Some(task) })
     }
@@ -202,6 +211,8 @@ impl Task {
         if over {
             let body = self.body.lock().take();
             drop(body);
+            self.since
+                .store(clock::coarse_milliseconds(), ordering::Relaxed);
             if Task::apply(this, Event::EndReady) == Action::Finish {
                 Task::release(self);
             }
@@ -248,11 +259,26 @@ impl Task {
             Some(body) => body.as_mut().poll(&mut context).is_ready(),
             None => true,
         };
-        let found = self.found.load(ordering::Relaxed) != 0;
-        if !over && !found && before.is_some_and(|before| self.awaits.is(before)) {
+        let in_vain = self.found.load(ordering::Relaxed) == FOUND_TIMER;
+        if !over && in_vain && before.is_some_and(|before| self.awaits.is(before)) {
             self.since.store(since, ordering::Relaxed);
         }
         over
+    }
+
+    /// Whether it is one of the pool with this run queue. Any context.
+    pub(super) fn is_of(&self, queue: &Arc<RunQueue>) -> bool {
+        Arc::ptr_eq(&self.queue, queue)
+    }
+
+    /// Cancels all tasks of the pool with this run queue. May sleep.
+    pub(super) fn cancel_all_of(queue: &Arc<RunQueue>) {
+        let mut from = 0;
+        while let Some((place, task)) = tasks::next_of(queue, from) {
+            // Not under the mutex of the list: it may be the last reference.
+            Task::cancel(task.as_arc_borrow());
+            from = place.saturating_add(1);
+        }
     }
 
     /// The task that `waker` wakes; `None` for a thread. Any context.
@@ -270,10 +296,13 @@ impl Task {
 
     /// Pays for an operation of the poll under way that found `what` it waited for.
     pub(super) fn spend(&self, what: &'static CStr) {
-        if !core::ptr::eq(what, TIMER) {
-            self.found.store(1, ordering::Relaxed);
-        }
-        // The worker that polls is the only one to change it.
+        // The worker that polls is the only one to change these.
+        let found = match core::ptr::eq(what, TIMER) {
+            true => FOUND_TIMER,
+            false => FOUND_MORE,
+        };
+        let before = self.found.load(ordering::Relaxed);
+        self.found.store(before | found, ordering::Relaxed);
         let left = self.budget.load(ordering::Relaxed);
         self.budget.store(left.saturating_sub(1), ordering::Relaxed);
     }

@@ -7,13 +7,14 @@
 //!
 //! `<debugfs>/<directory>/tasks` has one line for each task: name, pool, state, for how many
 //! milliseconds it has been so, and what it awaits (`-` if nobody said so). A
-//! task that looks, finds nothing and waits on for the same has waited all the time. The states
+//! task that a timer lets look in vain has waited all the time, and one that is queued since it
+//! began to wait. The states
 //! are `waiting`, `queued`, `running`, each with `,cancelled` if somebody asked it to stop, and
 //! `joining`: the task itself has ended, but not yet all tasks of its scopes.
 //!
 //! Locking: the mutex of [`Global`], under which nothing else is taken.
 
-use super::{slab::Slab, task::Task};
+use super::{run_queue::RunQueue, slab::Slab, task::Task};
 use crate::sys::{
     global::Global,
     kthread::{with_reclaim, Reclaim},
@@ -40,6 +41,15 @@ pub(super) fn leave(place: usize) {
     let task = TASKS.with(|tasks| tasks.remove(place));
     // Not under the mutex: it may be the last reference.
     drop(task);
+}
+
+/// The first task of the pool with this run queue that has place `from` or a later one, with its
+/// place. May sleep.
+pub(super) fn next_of(queue: &Arc<RunQueue>, from: usize) -> Option<(usize, Arc<Task>)> {
+    TASKS.with(|tasks| {
+        let (place, task) = tasks.find_from(from, |task| task.is_of(queue))?;
+        Some((place, task.clone()))
+    })
 }
 
 struct Table;

@@ -105,6 +105,16 @@ impl Drop for Token {
     }
 }
 
+/// Sets a number to 1 when the case ends, whichever way, so that what spins until then lets go.
+/// Made after the handle that is joined at the end, so that it is dropped before.
+pub struct SetAtEnd(pub Number);
+
+impl Drop for SetAtEnd {
+    fn drop(&mut self) {
+        self.0.set(1);
+    }
+}
+
 /// A number that several tasks change and read.
 #[derive(Clone)]
 pub struct Number(Arc<Atomic<u32>>);

@@ -2,7 +2,7 @@
 
 //! Leases.
 
-use super::context::{Context, Counter, Number};
+use super::context::{Context, Counter, Number, SetAtEnd};
 use crate::{
     check,
     dst_core::lease::Terms,
@@ -162,11 +162,12 @@ pub fn not_renewed(context: &Context) -> Result {
             cond_resched();
         }
     })?;
+    let _end = SetAtEnd(end.clone());
     context.until(|| busy_begun.get() == 1)?;
     let short = terms(2000, 500)?;
     let held = leases.try_acquire(c"name", short)?;
     let mut first = endless(context, &pools, held, &counter, &begun)?;
-    context.until(|| begun.get() == 1)?;
+    context.until(|| begun.get() == 1 || first.handle().is_done())?;
     let mut second = next(context, &leases, &counter, short)?;
     let dropped = context.wait(second.joined())?;
     let was_busy = !busy.is_done();
@@ -194,6 +195,7 @@ pub fn overstayed(context: &Context) -> Result {
     let mut first = spawn_value(&context.many, c"holder", async move {
         held.run(&renewers, &workers, work).await
     })?;
+    let _end = SetAtEnd(end.clone());
     context.until(|| begun.get() == 1 || first.handle().is_done())?;
     // Lost, by revoking; its time is over too.
     leases.revoke(c"name");
@@ -247,6 +249,7 @@ pub fn blocking_overstays(context: &Context) -> Result {
     let first = spawn_value(&context.many, c"holder", async move {
         held.run(&renewers, &workers, work).await
     })?;
+    let _end = SetAtEnd(end.clone());
     context.until(|| begun.get() == 1)?;
     first.cancel();
     // The holder has given the lease back, and the future of the work is gone.

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     check,
     exec::{
+        wait_for,
         worker::{self, with_context},
-        yield_now, Notify, On, Pool, Settings,
+        yield_now, On, Pool, Settings,
     },
     sys::{
         completion::{Completion, Wait},
@@ -18,7 +19,7 @@ use crate::{
         kthread::Reclaim,
     },
 };
-use core::{cell::Cell, marker::PhantomData};
+use core::{cell::Cell, marker::PhantomData, task::Poll};
 use kernel::{current, prelude::*, sync::Arc};
 
 pub(super) fn settings(workers: u32) -> Settings {
@@ -324,18 +325,31 @@ pub fn remove_interrupted(context: &Context) -> Result {
     serves(context, &pool)
 }
 
-/// A pool that is dropped waits for its tasks, and makes none from then on.
+/// A pool that is dropped makes no task any more, cancels those that wait, in the queue or for
+/// something, and has ended when they have.
 pub fn closed(context: &Context) -> Result {
-    let (pool, hold) = (plain(1)?, Arc::pin_init(Notify::new(), GFP_KERNEL)?);
-    let (spawner, held) = (pool.spawner(), hold.clone());
-    let task = pool.spawn(c"held", async move { held.notified(c"the case").await })?;
+    let (pool, gate, counter) = (plain(1)?, gate()?, Counter::new()?);
+    let spawner = pool.spawner();
+    let endless = || {
+        let token = counter.token();
+        spawner.spawn(c"endless", async move {
+            let _token = token;
+            wait_for(c"nothing", |_| Poll::<()>::Pending).await
+        })
+    };
+    let waiting = endless()?;
+    context.until(|| waiting.awaits().is_some())?;
+    let busy = occupy(&pool, &gate)?;
+    let queued = endless()?;
     let end = Aside::run(move || drop(pool))?;
-    let refused = || matches!(spawner.spawn(c"late", async {}), Err(error) if error == ESHUTDOWN);
+    let refused = || matches!(endless(), Err(error) if error == ESHUTDOWN);
     context.until(refused)?;
-    check!(!end.has_ended() && !task.is_done());
-    hold.notify_one();
+    check!(!end.has_ended() && !waiting.is_done() && !queued.is_done());
+    gate.complete();
     end.value()?;
-    check!(task.is_done() && spawner.tasks() == 0);
+    check!(busy.wait(Wait::NONE) == Ok(()));
+    check!(waiting.is_done() && queued.is_done() && spawner.tasks() == 0);
+    check!(counter.made() == counter.dropped());
     check!(refused());
     Ok(())
 }

@@ -260,8 +260,7 @@ pub fn deep(context: &Context) -> Result {
     check!(context.one.tasks() == DEPTH.saturating_add(1));
     task.cancel();
     context.wait(task.joined())?;
-    check!(context.one.tasks() == 0);
-    Ok(())
+    context.drained(&context.one)
 }
 
 /// A scope that is taken from the task that began it to another one spawns nothing for a task that

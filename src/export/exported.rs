@@ -120,7 +120,8 @@ pub struct Export {
     #[pin]
     pub listener: Mutex<Option<JoinHandle>>,
     counters: Counters,
-    /// Threads that submit what clients ask for to the device.
+    /// Threads that submit what clients ask for to the device. Their tasks keep the export; it does
+    /// not end on one of these threads, since the registry keeps it until all tasks were joined.
     pub submitters: Pool,
     /// The thread that reads and writes the label, and waits for that. Apart from
     /// [`Self::submitters`]: the device may be a storage of this machine, whose data may come

@@ -171,17 +171,25 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "a pool looks for tasks before it closes",
-        file: "exec/run_queue",
-        right: "        queue.closed = true;",
+        file: "exec/pool",
+        right: "        self.queue().close();\n",
         wrong: "        if FAULT {
-            while queue.present > 0 {
-                self.left.wait(&mut queue);
-            }
-            drop(queue);
-            self.queue.lock().closed = true;
-            return;
+            Task::cancel_all_of(self.queue() );
+            self.queue().await_tasks();
         }
-        queue.closed = true;",
+        self.queue().close();\n",
+    },
+    Fault {
+        name: "a pool that ends cancels no task",
+        file: "exec/pool",
+        right: "        Task::cancel_all_of(self.queue());",
+        wrong: "        if !FAULT { Task::cancel_all_of(self.queue()); }",
+    },
+    Fault {
+        name: "a task that is made while its pool ends is not cancelled",
+        file: "exec/task",
+        right: "        if task.queue.is_closed() {",
+        wrong: "        if !FAULT && task.queue.is_closed() {",
     },
     Fault {
         name: "a pool that ends takes tasks in",

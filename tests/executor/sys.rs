@@ -44,6 +44,11 @@ pub mod static_text {
 pub mod global {
     //! A value under a mutex, which lives for ever: longer than one interleaving, so not loom's.
 
+    loom::lazy_static! {
+        /// So that loom tries every order of those who come.
+        static ref TURN: loom::sync::Mutex<()> = loom::sync::Mutex::new(());
+    }
+
     pub struct Global<T>(std::sync::Mutex<T>);
 
     impl<T> Global<T> {
@@ -52,6 +57,7 @@ pub mod global {
         }
 
         pub fn with<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
+            let _turn = TURN.lock().unwrap();
             f(&mut self.0.lock().unwrap())
         }
     }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The cases of sys and exec pass on this kernel, as suites of KUnit where it has that, and a case that fails is noticed.
+# The cases of sys, exec and net pass on this kernel, as suites of KUnit where it has that, and a case that fails is noticed.
 # needs: ip
 # kernel: any
 # timeout: 900

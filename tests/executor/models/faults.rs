@@ -47,6 +47,11 @@ const FOUND: &[(&str, &str)] = &[
     ),
     ("a pool looks for tasks before it closes", "pools::closed"),
     ("a pool that ends takes tasks in", "pools::closed"),
+    ("a pool that ends cancels no task", "pools::closed"),
+    (
+        "a task that is made while its pool ends is not cancelled",
+        "pools::closed",
+    ),
     (
         "the error of a scope's body hides that of a child",
         "tasks::fails_in_a_scope",
