@@ -18,7 +18,7 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{ printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: T=name (one test), KERNEL=stock, meta or debug, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
+	@echo 'Variables: T=name (one test), KERNEL=stock, meta, debug or kcsan, N=rounds (soak), DST_CACHE=folder, KVER, KDIR.'
 
 .PHONY: setup update
 setup: ## Prepare compilers, guest system and kernel in the cache (about 5 minutes, once)
@@ -39,7 +39,7 @@ dst: ## Build the static program: build/dst
 demo: ## Three virtual machines form one disk with a filesystem on it
 	@scripts/demo
 
-.PHONY: test test-host test-guest test-machines test-debug
+.PHONY: test test-host test-guest test-machines test-debug test-kcsan
 test: ## Run every test (T=name for one; CI=1 adds some on the debug kernel)
 	@tests/run $(if $(CI),--ci) $(T)
 test-host: ## Run what needs no virtual machine: format, lints, layers, unit and property tests
@@ -50,6 +50,8 @@ test-machines: ## Run the tests that take several virtual machines
 	@tests/run --machines $(T)
 test-debug: ## Run the guest tests on a kernel that checks itself (builds it once, about 20 minutes)
 	@tests/run --debug $(T)
+test-kcsan: ## Run some guest tests on a kernel that looks for data races (builds it once, about 20 minutes)
+	@tests/run --kcsan $(T)
 
 .PHONY: soak soak-power-cut soak-loom
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)

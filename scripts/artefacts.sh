@@ -19,13 +19,13 @@ emulator_root() {
 # compilers' versions follow from the date of the suite.
 kernel_tree() {
 	local key
-	! is_debug "$1" || { debug_kernel; return; }
+	! is_debug "$1" || { debug_kernel "$1"; return; }
 	key=$(content_key "$1" "$SUITE_DATE" "$(declare -f make_kernel_tree)" -- "$recipes/prepare-kernel-headers")
 	echo "$cache/kernel-tree-$1-$key"
 }
 # kernel_image RELEASE: vmlinuz, and the modules as they lie in /usr/lib/modules.
 kernel_image() {
-	! is_debug "$1" || { debug_kernel; return; }
+	! is_debug "$1" || { debug_kernel "$1"; return; }
 	echo "$cache/kernel-image-$1-$(content_key "$1" "$(declare -f make_kernel_image)")"
 }
 # initramfs RELEASE: the folder that holds initramfs.gz.
@@ -36,14 +36,21 @@ initramfs() {
 	echo "$cache/initramfs-$1-$key"
 }
 
-# debug_kernel: the stock sources as a kernel that checks itself, built with LLVM. It stands for a kernel_image (vmlinuz,
-# modules) and for a kernel_tree (linux/) of the release that "debug" is.
-is_debug() { [[ $1 == *-debug ]]; }
+# debug_kernel RELEASE: the stock sources as a kernel that checks itself, built with LLVM. It stands for a kernel_image
+# (vmlinuz, modules) and for a kernel_tree (linux/) of the release that "debug" is, or "kcsan", which looks for data
+# races instead: KASAN and KCSAN exclude each other.
+is_debug() { [[ $1 == *-debug || $1 == *-kcsan ]]; }
 llvm_root() {
 	echo "$cache/llvm-$(content_key "$SUITE_DATE" "$(packages_of llvm)" "$(declare -f make_root)")"
 }
 debug_kernel() {
 	local key
+	if [[ $1 == *-kcsan ]]; then
+		key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_kcsan_kernel kcsan_config)" -- \
+			"$top"/tests/debug/{debug.config,kcsan.config,kcsan-sources} "$recipes/packages/llvm.list")
+		echo "$cache/kernel-kcsan-$STOCK_RELEASE-$key"
+		return
+	fi
 	key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_debug_kernel)" -- \
 		"$top/tests/debug/debug.config" "$recipes/packages/llvm.list")
 	echo "$cache/kernel-debug-$STOCK_RELEASE-$key"
@@ -161,9 +168,48 @@ make_debug_kernel() {
 	rm -r "$folder/installed"
 	mv "$folder/linux/arch/x86/boot/bzImage" "$folder/vmlinuz"
 }
+
+# kcsan_config: the whole configuration. What kcsan.config says of an option counts, "=n" takes the line away.
+kcsan_config() {
+	awk -F= '/^CONFIG_/ {
+		if (NR == FNR) own[$1]; else if ($1 in own) next
+		if ($2 != "n") print }' "$top"/tests/debug/{kcsan,debug}.config
+}
+make_kcsan_kernel() {
+	local folder=$1 release series=$STOCK_SERIES
+	release=$(kernel_release kcsan)
+	(
+		hold_lock "packages-$STOCK_RELEASE"
+		download "$cache/packages/$STOCK_RELEASE" linux-source-"$series"="$STOCK_VERSION"
+	)
+	mkdir "$folder/packages" "$folder/linux"
+	dpkg-deb -x "$cache/packages/$STOCK_RELEASE/linux-source-$series"_*.deb "$folder/packages"
+	tar -C "$folder/linux" --strip-components=1 --no-same-owner \
+		-xf "$folder/packages/usr/src/linux-source-$series.tar.xz"
+	remove_tree "$folder/packages"
+	"$top/tests/debug/kcsan-sources" "$folder/linux"
+	kcsan_config >"$folder/config"
+	make_once "$(llvm_root)" make_root llvm
+	prune "$cache/llvm" "$(llvm_root)"
+	"$recipes/in-root" --root "$(llvm_root)" --chdir "$folder/linux" bash -euc '
+		make -s LLVM=1 allnoconfig KCONFIG_ALLCONFIG=../config
+		! grep -vxFf .config ../config || { echo "Kconfig does not accept these lines" >&2; exit 1; }
+		found=$(make -s LLVM=1 kernelrelease)
+		[[ $found == "$1" ]] || { echo "the kernel calls itself $found, not $1" >&2; exit 1; }
+		make -s LLVM=1 -j"$(nproc)" bzImage modules
+		make -s LLVM=1 INSTALL_MOD_PATH=../installed modules_install
+		rm ../installed/lib/modules/*/build
+		find . -path ./tools -prune -o -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" \) -exec rm {} +
+	' bash "$release"
+	mv "$folder/installed/lib/modules" "$folder/modules"
+	rm -r "$folder/installed"
+	mv "$folder/linux/arch/x86/boot/bzImage" "$folder/vmlinuz"
+}
+# ensure_debug_kernel RELEASE
 ensure_debug_kernel() {
-	make_once "$(debug_kernel)" make_debug_kernel
-	prune "$cache/kernel-debug-$STOCK_RELEASE" "$(debug_kernel)"
+	local kind=${1##*-}
+	make_once "$(debug_kernel "$1")" "make_${kind}_kernel"
+	prune "$cache/kernel-$kind-$STOCK_RELEASE" "$(debug_kernel "$1")"
 }
 
 make_kernel_image() {
@@ -223,7 +269,7 @@ make_initramfs() {
 	remove_tree "$image"
 }
 ensure_initramfs() {
-	if is_debug "$1"; then ensure_debug_kernel; else ensure_kernel_image "$1"; fi
+	if is_debug "$1"; then ensure_debug_kernel "$1"; else ensure_kernel_image "$1"; fi
 	ensure_guest_root
 	make_once "$(initramfs "$1")" make_initramfs "$1"
 	prune "$cache/initramfs-$1" "$(initramfs "$1")"

@@ -142,12 +142,12 @@ load_kernels() {
 	. "$cache/kernels.env"
 }
 
-# kernel_release NAME: the release that 'stock', 'meta' or 'debug' stands for; a release stands for itself.
+# kernel_release NAME: the release that 'stock', 'meta', 'debug' or 'kcsan' stands for; a release stands for itself.
 kernel_release() {
 	case $1 in
 	stock) echo "$STOCK_RELEASE" ;;
 	meta) echo "$META_RELEASE" ;;
-	debug) echo "${STOCK_RELEASE%%[+-]*}-debug" ;;
+	debug | kcsan) echo "${STOCK_RELEASE%%[+-]*}-$1" ;;
 	*) echo "$1" ;;
 	esac
 }
