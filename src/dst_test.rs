@@ -11,6 +11,8 @@
 //! On a kernel without it they run while the module is loaded and are reported to the kernel log
 //! alone; if a case fails, so does loading. While the module is loaded, one task looks in vain for
 //! ever, so that `<debugfs>/dst_test/tasks` has something to show.
+//!
+//! On a kernel with KCSAN, `race=1` has two threads race for a number while the module is loaded.
 
 #![deny(unsafe_code)]
 // As in the driver: what refuses a request owns its text.
@@ -26,6 +28,11 @@ pub mod sys;
 #[allow(unsafe_code)]
 #[path = "sys/kunit.rs"]
 pub mod kunit;
+
+#[cfg(CONFIG_KCSAN)]
+#[allow(unsafe_code)]
+#[path = "sys/race.rs"]
+pub mod race;
 
 pub mod exec;
 
@@ -66,6 +73,10 @@ module! {
             default: 0,
             description: "So many bytes are allocated and never freed, to see that it is noticed",
         },
+        race: u32 {
+            default: 0,
+            description: "With KCSAN: 1 and 2 are data races, to see that they are found, 3 is none",
+        },
     },
 }
 
@@ -101,6 +112,8 @@ fn leak(bytes: usize) -> Result {
 /// The loaded module.
 struct Module {
     // Fields are dropped in this order.
+    #[cfg(CONFIG_KCSAN)]
+    _race: Option<test_suite::race::Race>,
     _endless: JoinHandle,
     _tasks: TasksFile,
     _context: Context,
@@ -129,6 +142,8 @@ impl kernel::Module for Module {
                     }
                 })?;
         Ok(Self {
+            #[cfg(CONFIG_KCSAN)]
+            _race: test_suite::race::Race::start(module_parameters::race.value())?,
             _endless: endless,
             _tasks: tasks,
             _context: context,

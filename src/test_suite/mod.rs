@@ -6,6 +6,8 @@
 //! KUnit the suites are KUnit's; on others the [`runner`] runs the same table when the module is
 //! loaded, and reports in the same form.
 
+#[cfg(CONFIG_KCSAN)]
+pub mod race;
 pub mod runner;
 
 use kernel::prelude::*;
