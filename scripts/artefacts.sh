@@ -44,16 +44,11 @@ llvm_root() {
 	echo "$cache/llvm-$(content_key "$SUITE_DATE" "$(packages_of llvm)" "$(declare -f make_root)")"
 }
 debug_kernel() {
-	local key
-	if [[ $1 == *-kcsan ]]; then
-		key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_kcsan_kernel kcsan_config)" -- \
-			"$top"/tests/debug/{debug.config,kcsan.config,kcsan-sources} "$recipes/packages/llvm.list")
-		echo "$cache/kernel-kcsan-$STOCK_RELEASE-$key"
-		return
-	fi
-	key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_debug_kernel)" -- \
-		"$top/tests/debug/debug.config" "$recipes/packages/llvm.list")
-	echo "$cache/kernel-debug-$STOCK_RELEASE-$key"
+	local kind=${1##*-} inputs=("$recipes/packages/llvm.list") key
+	[[ $kind != kcsan ]] || inputs+=("$top/tests/debug/kcsan-sources")
+	key=$(content_key "$STOCK_RELEASE" "$SUITE_DATE" "$(declare -f make_debug_kernel)" "$(debug_config "$kind")" \
+		-- "${inputs[@]}")
+	echo "$cache/kernel-$kind-$STOCK_RELEASE-$key"
 }
 
 # um_kernel RELEASE: the same sources as a user-mode kernel, linux/linux, with what its modules are built against.
@@ -136,9 +131,22 @@ make_um_kernel() {
 }
 ensure_um_kernel() { make_once "$(um_kernel "$1")" make_um_kernel "$1"; prune "$cache/kernel-um-$1" "$(um_kernel "$1")"; }
 
+# debug_config KIND: the whole configuration of the kernel "debug" or "kcsan". What the latter's file says of an option
+# counts, and there "=n" takes the other's line away.
+debug_config() {
+	local configs=("$top/tests/debug/debug.config")
+	[[ $1 == debug ]] || configs=("$top/tests/debug/$1.config" "${configs[@]}")
+	awk -F= -v last="${#configs[@]}" '
+		FNR == 1 { file++ }
+		!/^CONFIG_/ || $1 in own { next }
+		file < last { own[$1] }
+		$2 != "n" { print }
+		$2 == "n" && file == last { print "# " $1 " is not set" }
+	' "${configs[@]}"
+}
+# make_debug_kernel FOLDER KIND
 make_debug_kernel() {
-	local folder=$1 release series=$STOCK_SERIES
-	release=$(kernel_release debug)
+	local folder=$1 kind=$2 series=$STOCK_SERIES
 	(
 		hold_lock "packages-$STOCK_RELEASE"
 		download "$cache/packages/$STOCK_RELEASE" linux-source-"$series"="$STOCK_VERSION"
@@ -148,47 +156,8 @@ make_debug_kernel() {
 	tar -C "$folder/linux" --strip-components=1 --no-same-owner \
 		-xf "$folder/packages/usr/src/linux-source-$series.tar.xz"
 	remove_tree "$folder/packages"
-	make_once "$(llvm_root)" make_root llvm
-	prune "$cache/llvm" "$(llvm_root)"
-	"$recipes/in-root" --root "$(llvm_root)" --bind "$top" --chdir "$folder/linux" bash -euc '
-		make -s LLVM=1 allnoconfig KCONFIG_ALLCONFIG="$1"
-		if grep "^CONFIG_" "$1" | sed "s/^\(.*\)=n$/# \1 is not set/" | grep -vxFf .config; then
-			echo "Kconfig does not accept these lines of $1" >&2
-			exit 1
-		fi
-		found=$(make -s LLVM=1 kernelrelease)
-		[[ $found == "$2" ]] || { echo "the kernel calls itself $found, not $2" >&2; exit 1; }
-		make -s LLVM=1 -j"$(nproc)" bzImage modules
-		make -s LLVM=1 INSTALL_MOD_PATH=../installed modules_install
-		rm ../installed/lib/modules/*/build
-		# What is linked into the kernel; a module needs the objects of the tools only.
-		find . -path ./tools -prune -o -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" \) -exec rm {} +
-	' bash "$top/tests/debug/debug.config" "$release"
-	mv "$folder/installed/lib/modules" "$folder/modules"
-	rm -r "$folder/installed"
-	mv "$folder/linux/arch/x86/boot/bzImage" "$folder/vmlinuz"
-}
-
-# kcsan_config: the whole configuration. What kcsan.config says of an option counts, "=n" takes the line away.
-kcsan_config() {
-	awk -F= '/^CONFIG_/ {
-		if (NR == FNR) own[$1]; else if ($1 in own) next
-		if ($2 != "n") print }' "$top"/tests/debug/{kcsan,debug}.config
-}
-make_kcsan_kernel() {
-	local folder=$1 release series=$STOCK_SERIES
-	release=$(kernel_release kcsan)
-	(
-		hold_lock "packages-$STOCK_RELEASE"
-		download "$cache/packages/$STOCK_RELEASE" linux-source-"$series"="$STOCK_VERSION"
-	)
-	mkdir "$folder/packages" "$folder/linux"
-	dpkg-deb -x "$cache/packages/$STOCK_RELEASE/linux-source-$series"_*.deb "$folder/packages"
-	tar -C "$folder/linux" --strip-components=1 --no-same-owner \
-		-xf "$folder/packages/usr/src/linux-source-$series.tar.xz"
-	remove_tree "$folder/packages"
-	"$top/tests/debug/kcsan-sources" "$folder/linux"
-	kcsan_config >"$folder/config"
+	[[ $kind != kcsan ]] || "$top/tests/debug/kcsan-sources" "$folder/linux"
+	debug_config "$kind" >"$folder/config"
 	make_once "$(llvm_root)" make_root llvm
 	prune "$cache/llvm" "$(llvm_root)"
 	"$recipes/in-root" --root "$(llvm_root)" --chdir "$folder/linux" bash -euc '
@@ -199,8 +168,9 @@ make_kcsan_kernel() {
 		make -s LLVM=1 -j"$(nproc)" bzImage modules
 		make -s LLVM=1 INSTALL_MOD_PATH=../installed modules_install
 		rm ../installed/lib/modules/*/build
+		# What is linked into the kernel; a module needs the objects of the tools only.
 		find . -path ./tools -prune -o -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" \) -exec rm {} +
-	' bash "$release"
+	' bash "$(kernel_release "$kind")"
 	mv "$folder/installed/lib/modules" "$folder/modules"
 	rm -r "$folder/installed"
 	mv "$folder/linux/arch/x86/boot/bzImage" "$folder/vmlinuz"
@@ -208,7 +178,7 @@ make_kcsan_kernel() {
 # ensure_debug_kernel RELEASE
 ensure_debug_kernel() {
 	local kind=${1##*-}
-	make_once "$(debug_kernel "$1")" "make_${kind}_kernel"
+	make_once "$(debug_kernel "$1")" make_debug_kernel "$kind"
 	prune "$cache/kernel-$kind-$STOCK_RELEASE" "$(debug_kernel "$1")"
 }
 
