@@ -5,6 +5,8 @@
 # needs: losetup ip python3
 # kernel: debug
 # timeout: 600
+# What the kernel itself says, with where, when a slab cache finds no memory; each other fault has more to say than that.
+# log-allow: Call Trace:$
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 . "$tests/helpers/faults.sh"
