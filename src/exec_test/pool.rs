@@ -19,7 +19,11 @@ use crate::{
         kthread::Reclaim,
     },
 };
-use core::{cell::Cell, marker::PhantomData, task::Poll};
+use core::{
+    cell::{Cell, RefCell},
+    marker::PhantomData,
+    task::Poll,
+};
 use kernel::{current, prelude::*, sync::Arc};
 
 pub(super) fn settings(workers: u32) -> Settings {
@@ -342,7 +346,15 @@ pub fn closed(context: &Context) -> Result {
     let busy = occupy(&pool, &gate)?;
     let queued = endless()?;
     let end = Aside::run(move || drop(pool))?;
-    let refused = || matches!(endless(), Err(error) if error == ESHUTDOWN);
+    // Those that are made before the end has begun are kept: to drop one here would wait for it.
+    let early = RefCell::new(KVec::new());
+    let refused = || match endless() {
+        Ok(task) => {
+            let _ = early.borrow_mut().push(task, GFP_KERNEL);
+            false
+        }
+        Err(error) => error == ESHUTDOWN,
+    };
     context.until(refused)?;
     check!(!end.has_ended() && !waiting.is_done() && !queued.is_done());
     gate.complete();
