@@ -53,6 +53,13 @@ for workers in 1 4; do
 	rmmod dst_echo
 done
 
+say "clients that reset at once are nobody's lack of memory"
+serve workers=1
+client reset 200
+client exchange 40
+rmmod dst_echo
+! log_since "load $loads" | grep 'turned away' || fail "a client that has gone was turned away"
+
 say "the number of clients has a limit, and those that have gone do not count"
 serve clients=8
 client turns 40

@@ -6,6 +6,7 @@
 #   usage: echo.py exchange HOST PORT CLIENTS [SECONDS]   CLIENTS at once, each sends bytes of its own, an odd number,
 #                                                         ends its direction and must get the same and an end
 #          echo.py turns HOST PORT CLIENTS                that many one after the other
+#          echo.py reset HOST PORT CLIENTS                that many connect and reset the connection at once
 #          echo.py deaf HOST PORT                         some that do not read, others meanwhile; then the first do read
 #          echo.py hold HOST PORT CLIENTS                 connects, says "connected", waits for the end of its input
 #          echo.py stream HOST PORT CLIENTS               sends and compares without end; says "running" when bytes came
@@ -14,6 +15,7 @@
 import random
 import selectors
 import socket
+import struct
 import sys
 import time
 
@@ -170,6 +172,12 @@ def hold(address, count):
     sys.stdin.read()
 
 
+def reset(address, count):
+    for _ in range(count):
+        with socket.create_connection(address, timeout=60) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def main():
     mode, address = sys.argv[1], (sys.argv[2], int(sys.argv[3]))
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 1
@@ -179,6 +187,8 @@ def main():
     elif mode == "turns":
         turns(address, count)
         print(f"{count} clients in turn got back what they sent")
+    elif mode == "reset":
+        reset(address, count)
     elif mode == "deaf":
         deaf(address)
     elif mode == "stream":
