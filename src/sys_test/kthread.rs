@@ -101,8 +101,11 @@ pub fn own_value() -> Result {
     Ok(())
 }
 
-/// A thread that works has had a CPU for longer and longer.
+/// A thread that works has had a CPU for longer and longer, and for no longer than it is there.
 pub fn run_time() -> Result {
+    // The kernel adds up what a thread has had only now and then: what it has had between two
+    // readings can be more than the time between them, what it has had in all cannot.
+    let begun = Instant::<Monotonic>::now();
     let end = gate()?;
     let until_then = end.clone();
     let thread = Aside::run(move || {
@@ -110,15 +113,15 @@ pub fn run_time() -> Result {
             kthread::cond_resched();
         }
     })?;
-    let begun = Instant::<Monotonic>::now();
     let before = thread.thread.run_time();
     let grown = until(|| thread.thread.run_time() >= before + 20_000_000);
-    let passed = begun.elapsed().as_nanos();
     let after = thread.thread.run_time();
+    let passed = begun.elapsed().as_nanos();
     end.complete();
     grown?;
-    check!(passed >= 20_000_000);
     check!(after >= before + 20_000_000);
+    // Two clocks, which need not agree on a machine that is emulated; but both are of nanoseconds.
+    check!(i128::from(after) / 2 <= i128::from(passed));
     thread.value()
 }
 
