@@ -236,26 +236,17 @@ fn build(
     let volume = Volume::new(plan.layout, nodes)?;
     let running = run(storage, volume, seeds)?;
     // Last, as only what follows takes it back when it fails.
-    note_results(storage, sectors, &plan.stacked, plan.membership.as_ref());
-    storage.state().read_only = read_only;
-    Ok(running)
-}
-
-/// Writes into the state what is known before the disk is there.
-fn note_results(
-    storage: &Storage,
-    sectors: u64,
-    stacked: &Stacked,
-    membership: Option<&Membership>,
-) {
     let mut state = storage.state();
     state.sectors = sectors;
-    state.logical_block = stacked.logical_block;
-    state.physical_block = stacked.physical_block;
-    if let Some(membership) = membership {
+    state.logical_block = plan.stacked.logical_block;
+    state.physical_block = plan.stacked.physical_block;
+    state.read_only = read_only;
+    if let Some(membership) = &plan.membership {
         state.uuid = Some(membership.storage);
         state.epoch = membership.epoch;
     }
+    drop(state);
+    Ok(running)
 }
 
 #[inline(never)]
@@ -310,9 +301,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
     let local = u32::try_from(local).unwrap_or(u32::MAX);
     let settings = storage.state().workers.settings(local);
-    // Kept here to the end: tasks that are taken back must be joined before their pool goes.
     let issuers = Pools::devices("io", &storage.config().name.as_str(), settings)?;
-    let issuers = Arc::new(issuers, GFP_KERNEL)?;
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
@@ -337,7 +326,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
         };
         nodes.push(active, GFP_KERNEL)?;
     }
-    Ok(Running::new(slot, nodes, issue, issuers.clone())?)
+    Ok(Running::new(slot, nodes, issue, issuers)?)
 }
 
 /// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.

@@ -129,14 +129,14 @@ impl Connection {
 }
 
 impl Running {
-    /// Puts the parts together. There is no disk yet. May sleep. Errors: `ENOMEM`; the caller has
-    /// `issuers` a second time then, as the tasks of `issue` are dropped here.
+    /// Puts the parts together. There is no disk yet. May sleep. Errors: `ENOMEM`.
     pub fn new(
         volume: Arc<VolumeSlot>,
         nodes: KVec<Active>,
         issue: KVec<JoinHandle>,
-        issuers: Arc<Pool>,
+        issuers: Pool,
     ) -> Result<Arc<Self>> {
+        let issuers = Arc::new(issuers, GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 volume,
