@@ -2,7 +2,10 @@
 
 //! Oneshots and channels.
 
-use super::context::{Context, Counter, Number, Token};
+use super::{
+    context::{Context, Counter, Number, Token},
+    locks::keep_busy,
+};
 use crate::{
     check,
     exec::{channel, channel::Refused, oneshot, spawn_value, yield_now},
@@ -183,16 +186,24 @@ pub fn endless_producer(context: &Context) -> Result {
     let (producer, mut consumer) = channel::<u32>(ROOM as usize)?;
     let sent = Number::new()?;
     let counted = sent.clone();
+    // Both are in the queue before the worker takes the first, so the other one comes right after the
+    // producer's first turn, whatever this thread is held up by.
+    let (hold, holding) = (Number::new()?, Number::new()?);
+    let busy = keep_busy(context, &hold, &holding)?;
     let task = context.one.spawn(c"endless producer", async move {
         for n in 0..ROOM {
             let _ = producer.send(n).await;
             counted.add();
         }
-    })?;
+    });
     let seen = sent.clone();
-    let mut other = spawn_value(&context.one, c"other", async move { seen.get() })?;
+    let other = spawn_value(&context.one, c"other", async move { seen.get() });
+    // Before anything can fail: all of them are joined then.
+    hold.set(1);
+    let (task, mut other) = (task?, other?);
     let seen = context.wait(other.joined())??;
     check!(seen < ROOM / 2);
+    context.wait(busy.joined())?;
     context.wait(task.joined())?;
     check!(sent.get() == ROOM);
     check!(consumer.try_receive() == Ok(0));

@@ -106,16 +106,23 @@ pub fn kept(context: &Context) -> Result {
     let leases = Leases::new()?;
     let pools = Pools::new()?;
     let terms = terms(6000, 1000)?;
-    let held = leases.try_acquire(c"name", terms)?;
-    let begin = Instant::<Monotonic>::now();
-    let mut timer = Timer::new()?;
-    let work = boxed(async move {
-        timer.sleep(Delta::from_millis(7000)).await;
-        Ok(6)
-    })?;
-    let result = context.wait(held.run(&pools.renewers, &pools.workers, work))?;
+    let mut result = Err(ESTALE);
+    // Who is held up for seconds loses it, and rightly so; who does not renew it loses it each time.
+    for _ in 0..5 {
+        let held = context.wait(leases.acquire(c"name", terms))??;
+        let begin = Instant::<Monotonic>::now();
+        let mut timer = Timer::new()?;
+        let work = boxed(async move {
+            timer.sleep(Delta::from_millis(7000)).await;
+            Ok(6)
+        })?;
+        result = context.wait(held.run(&pools.renewers, &pools.workers, work))?;
+        if result != Err(ESTALE) {
+            check!(begin.elapsed() >= Delta::from_millis(7000));
+            break;
+        }
+    }
     check!(result == Ok(6));
-    check!(begin.elapsed() >= Delta::from_millis(7000));
     drop(leases.try_acquire(c"name", terms)?);
     Ok(())
 }
@@ -124,7 +131,7 @@ pub fn kept(context: &Context) -> Result {
 pub fn work_fails(context: &Context) -> Result {
     let leases = Leases::new()?;
     let pools = Pools::new()?;
-    let terms = terms(3000, 1000)?;
+    let terms = terms(1_000_000, 1000)?;
     let held = leases.try_acquire(c"name", terms)?;
     let work = boxed(async { Err::<u32, _>(EBADMSG) })?;
     let result = context.wait(held.run(&pools.renewers, &pools.workers, work))?;
@@ -179,6 +186,16 @@ pub fn not_renewed(context: &Context) -> Result {
 
 /// Work that does not come to an await point keeps the name for as long as it lasts.
 pub fn overstayed(context: &Context) -> Result {
+    for _ in 0..10 {
+        if overstays(context)? {
+            return Ok(());
+        }
+    }
+    Err(ETIMEDOUT)
+}
+
+/// One attempt; false if the lease was over before the work began, on a machine that is held up.
+fn overstays(context: &Context) -> Result<bool> {
     let (leases, pools) = (Leases::new()?, Pools::new()?);
     let (end, begun) = (Number::new()?, Number::new()?);
     let (stop, running) = (end.clone(), begun.clone());
@@ -197,6 +214,9 @@ pub fn overstayed(context: &Context) -> Result {
     })?;
     let _end = SetAtEnd(end.clone());
     context.until(|| begun.get() == 1 || first.handle().is_done())?;
+    if begun.get() == 0 {
+        return Ok(false);
+    }
     // Lost, by revoking; its time is over too.
     leases.revoke(c"name");
     let mut timer = Timer::new()?;
@@ -204,10 +224,10 @@ pub fn overstayed(context: &Context) -> Result {
     let refused = leases.try_acquire(c"name", short).map(drop);
     let holding = !first.handle().is_done();
     end.set(1);
-    check!(begun.get() == 1 && holding && refused == Err(EBUSY));
+    check!(holding && refused == Err(EBUSY));
     check!(context.wait(first.joined())? == Ok(Err(ESTALE)));
     drop(context.wait(leases.acquire(c"name", short))??);
-    Ok(())
+    Ok(true)
 }
 
 /// A holder that is cancelled takes its work along, and then the name is free.

@@ -101,15 +101,18 @@ pub fn permits_given_back(context: &Context) -> Result {
 }
 
 /// Holds up the worker of the pool of one until `end` is set; returns when it does.
-fn keep_busy(context: &Context, end: &Number, begun: &Number) -> Result<JoinHandle> {
-    let (end, holding) = (end.clone(), begun.clone());
+pub(super) fn keep_busy(context: &Context, end: &Number, begun: &Number) -> Result<JoinHandle> {
+    let (stop, holding) = (end.clone(), begun.clone());
     let task = context.one.spawn(c"busy", async move {
         holding.set(1);
-        while end.get() == 0 {
+        while stop.get() == 0 {
             crate::sys::kthread::cond_resched();
         }
     })?;
-    context.until(|| begun.get() != 0)?;
+    // The task is joined where this fails.
+    context
+        .until(|| begun.get() != 0)
+        .inspect_err(|_| end.set(1))?;
     Ok(task)
 }
 

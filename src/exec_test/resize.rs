@@ -112,17 +112,18 @@ pub fn under_load(context: &Context) -> Result {
         })?;
         tasks.push(task, GFP_KERNEL)?;
     }
-    let (of, ended) = (pool.clone(), stop.clone());
+    let (of, ended, calls) = (pool.clone(), stop.clone(), Number::new()?);
+    let made = calls.clone();
     let caller = Aside::run(move || {
-        let mut calls = 0_u32;
         while ended.get() == 0 {
-            let result = of.call(On::Any, PATIENT, move |_| calls);
-            if result != Ok(calls) {
+            let number = made.get();
+            let result = of.call(On::Any, PATIENT, move |_| number);
+            if result != Ok(number) {
                 return Err(result.err().unwrap_or(EINVAL));
             }
-            calls = calls.saturating_add(1);
+            made.add();
         }
-        Ok(calls)
+        Ok(())
     })?;
     for round in 0..60_u32 {
         let before = turns.get();
@@ -134,13 +135,13 @@ pub fn under_load(context: &Context) -> Result {
         }
         until(|| turns.get() != before)?;
     }
+    until(|| calls.get() > 0 || caller.has_ended())?;
     stop.set(1);
     for task in &tasks {
         context.wait(task.joined())?;
     }
-    let calls = caller.value()??;
-    check!(calls > 0);
-    pr_info!("# {} polls, {} calls\n", turns.get(), calls);
+    check!(caller.value()? == Ok(()));
+    pr_info!("# {} polls, {} calls\n", turns.get(), calls.get());
     drop(tasks);
     drop(caller);
     drop(pool);

@@ -164,15 +164,19 @@ pub fn signals(context: &Context) -> Result {
 /// A signal while the action runs ends the waiting with an error; the action runs on, and its
 /// result can be fetched.
 pub fn signal_and_result(_: &Context) -> Result {
-    let (pool, gate) = (plain(1)?, gate()?);
-    let (of, way) = (pool.clone(), gate.clone());
+    let (pool, gate, begun) = (plain(1)?, gate()?, Number::new()?);
+    let (of, way, runs) = (pool.clone(), gate.clone(), begun.clone());
     let caller = Aside::run(move || {
         let wait = Wait::FOREVER.interruptible();
-        let action = move |(), ()| way.wait(PATIENT).ok().map(|()| 23);
+        let action = move |(), ()| {
+            runs.set(1);
+            way.wait(PATIENT).ok().map(|()| 23)
+        };
         let pending = of.schedule(On::Any, wait, |_| Ok(()), move |(), ()| action((), ()))?;
         Ok::<_, Error>((pending.wait(wait).err(), pending))
     })?;
-    until(|| pool.call(On::Any, Wait::NONE, |()| ()) == Err(ETIMEDOUT))?;
+    // A signal that comes before the caller waits for the result is as good.
+    until(|| begun.get() == 1)?;
     caller.thread.interrupt();
     let (error, pending) = caller.value()??;
     check!(error == Some(EINTR));
@@ -209,12 +213,13 @@ pub fn particular_worker_sleeps(_: &Context) -> Result {
     let of = pool.clone();
     let caller = Aside::run(move || of.call(On::Worker(number), Wait::FOREVER, |()| ()))?;
     until(|| pool.callers() == 1)?;
-    // What it has begun may end; then nothing is to be seen of it, for as long as is looked.
-    fsleep(Delta::from_millis(50));
-    let before = caller.thread.run_time();
-    fsleep(Delta::from_millis(500));
-    let used = caller.thread.run_time().saturating_sub(before);
-    check!(used == 0);
+    // What it has begun may end, however late; then nothing is to be seen of it, for as long as is
+    // looked. Who spins has no such time.
+    until(|| {
+        let before = caller.thread.run_time();
+        fsleep(Delta::from_millis(500));
+        caller.thread.run_time() == before
+    })?;
     gate.complete();
     check!(caller.value()? == Ok(()));
     check!(busy.wait(PATIENT) == Ok(()));

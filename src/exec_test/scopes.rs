@@ -199,7 +199,7 @@ pub fn nested(context: &Context) -> Result {
         check!(!ended_early(context, &pool, &task, 2)?);
         task.join();
         check!(counter.made() == 2 && counter.dropped() == 2);
-        check!(pool.tasks() == 0);
+        context.drained(&pool)?;
     }
     Ok(())
 }
