@@ -36,7 +36,7 @@ machines_begin() {
 	"${hub[@]}" </dev/null >"$machines_folder/hub.log" 2>&1 &
 	machines_hub=$!
 	for name; do
-		machines_retry 10 test -S "$machines_folder/$name.net" ||
+		machines_retry 60 test -S "$machines_folder/$name.net" ||
 			die "the network between the machines did not come up: $(cat "$machines_folder/hub.log")"
 	done
 }
@@ -143,7 +143,7 @@ machine_kill() {
 
 machine_stop() {
 	echo end >&"${machine_in[$1]}"
-	machines_retry 30 machine_is_off "$1" || { note "$1 does not switch off"; machine_kill "$1"; return 1; }
+	machines_retry 120 machine_is_off "$1" || { note "$1 does not switch off"; machine_kill "$1"; return 1; }
 	wait "${machine_pid[$1]}" 2>/dev/null || true
 	machine_forget "$1"
 }

@@ -40,7 +40,7 @@ reach() {
 		    return reply.status
 		def free():
 		    return status(peer.WANT_WRITE) != peer.BUSY
-		if not peer.wait_until(20, free):
+		if not peer.wait_until(60, free):
 		    sys.exit("a writer is there")
 		names = {peer.OK: "yes", peer.NOT_ALLOWED: "nobody", peer.READ_ONLY: "no"}
 		print(names.get(status(0), status(0)), names.get(status(peer.WANT_WRITE), status(peer.WANT_WRITE)))

@@ -79,19 +79,19 @@ umount "$work/mounted"
 
 say "by force under load"
 busy
-wait_until 30 wrote 100 || fail "fio does not write: $(cat "$work/fio")"
+wait_until 60 wrote 100 || fail "fio does not write: $(cat "$work/fio")"
 expect_error "/dev/dst is open" client delete storage
 delete_by_force "under load"
 ended() { ! kill -0 "$fio" 2>/dev/null; }
-wait_until 20 ended || fail "fio goes on after the deletion"
+wait_until 60 ended || fail "fio goes on after the deletion"
 if wait "$fio"; then fail "fio had no error though its disk was deleted"; fi
 nothing_left "after the deletion under load"
-wait_until 10 unused || fail "the server still has clients: $(on server dst connection list)"
+wait_until 60 unused || fail "the server still has clients: $(on server dst connection list)"
 
 say "by force with a dead peer and I/O that waits for it"
 form
 busy
-wait_until 30 wrote 100 || fail "fio does not write: $(cat "$work/fio")"
+wait_until 60 wrote 100 || fail "fio does not write: $(cat "$work/fio")"
 cable server down
 still() {
 	local before
@@ -99,9 +99,9 @@ still() {
 	wait_until 1 false || true
 	[[ $(cat /sys/devices/storage/write_ios) == "$before" ]] && in_flight
 }
-wait_until 30 still || fail "the I/O goes on without the peer"
+wait_until 60 still || fail "the I/O goes on without the peer"
 delete_by_force "with a dead peer"
-wait_until 20 ended || fail "fio goes on after the deletion with a dead peer"
+wait_until 60 ended || fail "fio goes on after the deletion with a dead peer"
 if wait "$fio"; then fail "fio had no error though its peer was dead"; fi
 nothing_left "after the deletion with a dead peer"
 cable server up
@@ -118,10 +118,10 @@ cable server up
 
 say "while it starts"
 cable server down
-client create storage --connect-timeout 20 "$listen" "$near" >/dev/null 2>&1 &
+client create storage --connect-timeout 100 "$listen" "$near" >/dev/null 2>&1 &
 creator=$!
 there() { [[ -e /sys/devices/storage ]]; }
-wait_until 10 there || fail "the storage was not added"
+wait_until 60 there || fail "the storage was not added"
 delete_by_force "while it starts"
 if wait "$creator"; then fail "a start succeeds although the storage was deleted"; fi
 nothing_left "after the deletion while it started"
@@ -141,13 +141,13 @@ for round in 1 2 3; do
 	fio --name=busy --filename=/dev/dst --ioengine=libaio --direct=1 --rw=randwrite --bs=4k --iodepth=16 \
 		--time_based --runtime=300 --output="$work/fio" >/dev/null 2>&1 &
 	fio=$!
-	wait_until 20 at_device || fail "round $round: no write reaches the device"
+	wait_until 60 at_device || fail "round $round: no write reaches the device"
 	client delete --force slowly >/dev/null
-	wait_until 20 ended || fail "round $round: fio goes on after the deletion"
+	wait_until 60 ended || fail "round $round: fio goes on after the deletion"
 done
 client create slowly "$slow" >/dev/null || fail "the storage does not form at once after the rounds"
 client delete slowly >/dev/null
-on server dst export del "$slow" >/dev/null || wait_until 10 on server dst export del "$slow"
+on server dst export del "$slow" >/dev/null || wait_until 60 on server dst export del "$slow"
 
 say "the module"
 on server dst export del "$listen" --force >/dev/null

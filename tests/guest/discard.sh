@@ -3,7 +3,7 @@
 # Discarded and zeroed ranges read as zeroes, free their room on nodes that can, and leave their neighbours alone; nodes
 # that cannot discard or zero take part.
 # needs: ip losetup blkdiscard fallocate python3 null_blk
-# timeout: 120
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 

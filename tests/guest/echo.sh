@@ -3,7 +3,7 @@
 # The echo server: every byte comes back, to many clients at once, one that does not read harms nobody, it ends under
 # load in bounded time and leaves nothing, and it serves this machine alone unless it is told otherwise.
 # needs: python3 ss ip nc
-# timeout: 300
+# timeout: 900
 . "$(dirname "$0")/lib.sh"
 
 rounds=${ROUNDS:-5}
@@ -123,7 +123,7 @@ unload_under_load() {
 	# One thread has all of them to serve.
 	(($1 % 3)) || client exchange 10 || fail "others are not served while some stream"
 	begin=${EPOCHREALTIME/./}
-	timeout 30 rmmod dst_echo || fail "the module does not unload under load"
+	timeout 60 rmmod dst_echo || fail "the module does not unload under load"
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	wait "$streaming" || fail "streaming clients: $(cat "$work/stream")"
 	exec {hold}>&-

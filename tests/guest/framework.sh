@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The test runner itself: a fault of each kind makes a test fail, and a clean test passes.
-# timeout: 180
+# timeout: 600
 # kernel: any
 # log-allow: control-fault|blocked for more
 . "$(dirname "$0")/lib.sh"

@@ -32,7 +32,7 @@ def admitted(port=VICTIM, **fields):
         granted.append(client)
         return True
 
-    expect(peer.wait_until(20, attempt), "a writer that has gone still bars the next one")
+    expect(peer.wait_until(60, attempt), "a writer that has gone still bars the next one")
     return granted[0]
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A bio of 1 GiB, written and read at once, crosses nodes and comes back as it was.
 # needs: ip losetup zramctl python3 blkdiscard zram
-# timeout: 600
+# timeout: 1200
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 

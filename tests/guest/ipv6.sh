@@ -56,5 +56,5 @@ dd if="$work/content" of=/dev/dst bs=1M count=20 oflag=direct status=none
 cmp -n $((20 << 20)) /dev/dst "$work/content"
 dst delete storage >/dev/null
 gone() { ! ip -n wire link show port-client 2>/dev/null; }
-wait_until 20 gone || fail "the namespace stays after its storage was deleted"
+wait_until 60 gone || fail "the namespace stays after its storage was deleted"
 module_unload

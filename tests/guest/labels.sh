@@ -3,7 +3,7 @@
 # Labels bring a storage back as it was and nothing else: the order counts, foreign nodes are refused, damage to one
 # copy is survived and mended, epochs grow, an old owner and a foreign device at a known address are not written to.
 # needs: losetup ip python3 cmp
-# timeout: 300
+# timeout: 600
 . "$(dirname "$0")/lib.sh"
 
 export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1
@@ -160,7 +160,7 @@ dd if="$work/new" of=/dev/dst bs=64k count=1 oflag=direct status=none &
 writer=$!
 # Twice, so that whatever the first attempt would have written is there.
 refused() { (($(on server dst --json export list | grep -o '"refused":[0-9]*' | cut -d: -f2) >= 2)); }
-wait_until 30 refused || fail "the client did not try the foreign device: $(on client dst status)"
+wait_until 60 refused || fail "the client did not try the foreign device: $(on client dst status)"
 expect_equal "the foreign device" "$(cat "$work/stranger")" "$(md5sum <"$(disk_file "$stranger")")"
 kill -0 "$writer" 2>/dev/null || fail "a write ended while the node's device was away"
 unserve

@@ -124,7 +124,7 @@ network() {
 		ip -n "$name" link set eth0 up
 	done
 	for name; do
-		wait_until 10 ip netns exec "$name" ping -qc1 -W1 "$(address "$1")" || fail "the network of $name does not work"
+		wait_until 60 ip netns exec "$name" ping -qc1 -W1 "$(address "$1")" || fail "the network of $name does not work"
 	done
 }
 position() {

@@ -98,7 +98,7 @@ mistake 6 "is node 0 of this storage already" client create s "$first" "$work/an
 say "machines"
 mistake 7 "connection refused: nothing is exported there" client create s "$first" "$(address server):1030"
 mistake 7 "the network is unreachable" client create s "$first" 198.51.100.1:1025
-mistake 7 "no route to the host" client create s --connect-timeout 8 "$first" 10.7.0.99:1025
+mistake 7 "no route to the host" client create s --connect-timeout 30 "$first" 10.7.0.99:1025
 mistake 5 "cannot look up" client create s "$first" no-such-machine.invalid:1025
 mistake 4 "address list" on server dst create s "$first" "$export_address"
 mistake 5 'no export "other"' client create s "$first" "$export_address,export=other"

@@ -67,11 +67,11 @@ for ((outage = 1; outage <= outages; outage++)); do
 	keeps_up $((2 * end_a)) "$best_c" "the local node"
 	kill -0 "$fio" 2>/dev/null || fail "the I/O to the node that is down ended: $(cat "$work/fio.log")"
 	expect_equal "writes that a node answered without a cable" "$still" "$(written)"
-	timeout 10 dst status storage >"$work/status" || fail "the status cannot be asked for while a node is down"
+	timeout 60 dst status storage >"$work/status" || fail "the status cannot be asked for while a node is down"
 	cable one up
 	wait_until 120 gone "$fio" || fail "the I/O did not go on when the cable was plugged in: $(dst status storage)"
 	wait "$fio" || { cat "$work/fio.log"; fail "the I/O that stood still failed or left wrong data"; }
-	wait_until 30 grep -qx up /sys/devices/storage/n-0/state || fail "the node is $(node_file storage 0 state)"
+	wait_until 60 grep -qx up /sys/devices/storage/n-0/state || fail "the node is $(node_file storage 0 state)"
 done
 expect_equal "errors" 0 "$(cat /sys/devices/storage/errors)"
 storage_delete storage

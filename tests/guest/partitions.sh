@@ -22,7 +22,7 @@ serve one "$a"
 storage "$(address one):1025" "$b"
 size=$(sectors /dev/dst)
 printf 'label: gpt\n2048,8192\n10240,%s\n' $((size - 10240 - 2048)) | sfdisk -q /dev/dst
-wait_until 10 test -b /dev/dst2 || fail "there is no /dev/dst2"
+wait_until 60 test -b /dev/dst2 || fail "there is no /dev/dst2"
 expect_equal "size of the second partition" $((size - 12288)) "$(sectors /dev/dst2)"
 pattern $((8192 * 512)) 1 >"$work/raw"
 dd if="$work/raw" of=/dev/dst1 bs=64k oflag=direct status=none
@@ -34,10 +34,10 @@ umount "$work/mnt"
 dd if=/dev/dst bs=512 skip=2048 count=8192 iflag=fullblock status=none | cmp - "$work/raw" ||
 	fail "the first partition does not lie where the table says"
 storage_delete storage
-wait_until 10 test ! -e /dev/dst2 || fail "the partitions stay when the storage is gone"
+wait_until 60 test ! -e /dev/dst2 || fail "the partitions stay when the storage is gone"
 # The partitions come back with the storage, here without the right to write.
 storage --read-only "$(address one):1025" "$b"
-wait_until 10 test -b /dev/dst2 || fail "the partitions were not found again"
+wait_until 60 test -b /dev/dst2 || fail "the partitions were not found again"
 expect_equal "read-only" "1 1" "$(blockdev --getro /dev/dst) $(blockdev --getro /dev/dst2)"
 mount -o ro "/dev/dst2" "$work/mnt"
 pattern $((22 << 20)) 2 | cmp - "$work/mnt/file" || fail "the file on the partition changed"

@@ -3,7 +3,7 @@
 # The workers of a storage: their number, nice level and CPUs are changed while data is written and checked, before the
 # start as well, and hold for workers that come later; what would let a device that hangs hold up others is refused.
 # needs: losetup ip fio fsfreeze mkfs.ext4 python3 taskset
-# timeout: 300
+# timeout: 900
 # cpus: 2
 # outage-exceeds-hung-task
 . "$(dirname "$0")/lib.sh"

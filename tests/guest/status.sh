@@ -3,7 +3,7 @@
 # What the program tells about a running system: every field that the documentation promises is in its JSON, the values
 # are true, the text says what is waited for, and exit codes are those of the table.
 # needs: losetup ip python3
-# timeout: 180
+# timeout: 600
 . "$(dirname "$0")/lib.sh"
 
 document=/share/src/Documentation/admin/command-line.md
@@ -137,7 +137,7 @@ wait_until 60 told || fail "dst status does not tell of the lost node: $(on clie
 cable server up
 wait "$reader" || fail "the read failed"
 running() { [[ $(on client dst status storage) == *"running for"* ]]; }
-wait_until 30 running || fail "dst status does not tell that the node is back: $(on client dst status storage)"
+wait_until 60 running || fail "dst status does not tell that the node is back: $(on client dst status storage)"
 
 say "exit codes"
 exits 5 on client dst status nothing

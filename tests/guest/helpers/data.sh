@@ -10,10 +10,10 @@ serve() {
 	on "$machine" dst export add "$device" --listen "$(address "$machine"):1025" --allow 10.7.0.0/24 "$@" >/dev/null
 }
 # unserve MACHINE DEVICE: takes the export back; it must not have a client any more.
-unserve() { wait_until 20 on "$1" dst export del "$2" || fail "$1 does not stop to export $2"; }
+unserve() { wait_until 60 on "$1" dst export del "$2" || fail "$1 does not stop to export $2"; }
 
 # storage_delete NAME: the storage is closed and goes in order.
-storage_delete() { wait_until 20 dst delete "$1" || fail "the storage $1 cannot be deleted: $(dst delete "$1" 2>&1)"; }
+storage_delete() { wait_until 60 dst delete "$1" || fail "the storage $1 cannot be deleted: $(dst delete "$1" 2>&1)"; }
 
 # node_file STORAGE START FILE: what a file in a node's directory in sysfs says.
 node_file() { cat "/sys/devices/$1/n-$2/$3"; }

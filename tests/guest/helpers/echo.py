@@ -49,7 +49,7 @@ class Exchange:
             self.over = not part
 
 
-def run(exchanges, seconds=120):
+def run(exchanges, seconds=600):
     """Works all of them off at once and compares."""
     end = time.monotonic() + seconds
     selector = selectors.DefaultSelector()
@@ -182,7 +182,7 @@ def main():
     mode, address = sys.argv[1], (sys.argv[2], int(sys.argv[3]))
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     if mode == "exchange":
-        run(exchanges(address, count), float(sys.argv[5]) if len(sys.argv) > 5 else 120)
+        run(exchanges(address, count), float(sys.argv[5]) if len(sys.argv) > 5 else 600)
         print(f"{count} clients got back what they sent")
     elif mode == "turns":
         turns(address, count)
