@@ -25,6 +25,8 @@ limit=$((16 + rounds / 4))
 memory_is_back() { ((before - $(free_memory) < limit)); }
 slabs() { awk '$1 ~ /^dst_/ { print $1 }' /proc/slabinfo; }
 threads() { pgrep -l '^dst_' || true; }
+# One that has ended is told of for a moment more.
+threads_are_gone() { [[ -z $(threads) ]]; }
 sockets() { on server ss -Htan; on client ss -Htan; }
 
 # round NUMBER
@@ -48,7 +50,7 @@ round() {
 		;;
 	esac
 	module_unload
-	[[ -z $(threads) ]] || fail "threads are left: $(threads)"
+	wait_until 60 threads_are_gone || fail "threads are left: $(threads)"
 	[[ -z $(slabs) ]] || fail "caches are left: $(slabs)"
 	[[ ! -e /dev/dst && ! -e /sys/devices/storage ]] || fail "a storage is left"
 	! grep -q dst /proc/devices || fail "a device number is left"
