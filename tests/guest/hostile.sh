@@ -111,7 +111,7 @@ if cmp -s -n $((40 << 20)) "$(disk_file "$victim")" "$work/victim"; then fail "a
 touch "$work/stop"
 wait "$reader"
 on client dst delete storage
-on server dst export del 1
+wait_until 60 on server dst export del 1 || fail "the export stays in use"
 on server dst export del 2 --force
 on server dst export del 3 --force
 module_unload

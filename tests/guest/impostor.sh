@@ -23,5 +23,5 @@ expect_equal "the state of the good storage" running "$(cat /sys/devices/storage
 # The liar is gone by now.
 on client dst delete liar
 on client dst delete storage
-on server dst export del 1
+wait_until 60 on server dst export del 1 || fail "the export stays in use"
 module_unload

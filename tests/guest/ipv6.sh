@@ -46,7 +46,7 @@ cmp -n $((24 << 20)) /dev/dst "$work/content"
 # A storage that is served stays where it was made, whoever deletes it.
 dst delete another >/dev/null
 expect_error "there is no such export" on client dst export del "$global"
-on other dst export del "$global" >/dev/null
+wait_until 60 on other dst export del "$global" || fail "the export stays in use"
 # Without an interface a link-local address means nothing.
 expect_error "" on client dst create second --device dst-second "[$local]:1026"
 

@@ -167,7 +167,7 @@ settled
 # And a right configuration among the wrong ones still works.
 client create s "$export_address" "$second" >/dev/null
 client delete s
-on server dst export del 1
+wait_until 60 on server dst export del 1 || fail "the export stays in use"
 ((wrong == 0)) || fail "$wrong of $count mistakes are not handled as they should be: $first_wrong"
 say "$count mistakes were refused"
 module_unload

@@ -99,13 +99,18 @@ done
 machine_wait storage1 storage2 client
 for machine in storage1 storage2 client; do must "$machine" 'insmod /share/result/dst_blk.ko'; done
 run_all
-for machine in storage1 storage2; do must "$machine" 'dst export del /dev/vda'; done
+for machine in storage1 storage2; do
+	# The client has said goodbye, and this machine may not have heard it yet.
+	machine_run "$machine" 'PATH=/share/result:$PATH; for i in $(seq 60); do dst --json export list | grep -q "\"clients\":0" && break; sleep 1; done'
+	must "$machine" 'dst export del /dev/vda'
+done
 
 blocks Documentation/admin/guide.md
 # The guide shows one of the two.
 must storage2 'dst export add /dev/vda --listen 10.70.0.2:1025 --allow 10.70.0.0/24'
 run_all
-must client 'kill $(pidof sleep); rmmod dst_blk'
+# The disk is open until the process has ended.
+must client 'kill $(pidof sleep); for i in $(seq 60); do rmmod dst_blk && break; sleep 1; done; test ! -e /sys/module/dst_blk'
 for machine in storage1 storage2; do must "$machine" 'dst export del --force /dev/vda; rmmod dst_blk'; done
 for machine in storage1 storage2 client; do
 	machine_run "$machine" "! dmesg | grep -E 'WARNING:|BUG:|Oops|Call Trace|blocked for more'" ||
