@@ -104,21 +104,21 @@ unserve
 say "at once"
 serve --listen "$four" --allow "$(address one)"
 on one dst create storage --raw --fail-fast "$four" >/dev/null
-dd if="$work/content" of=/dev/dst bs=1M count=1 oflag=direct status=none
+writes() { dd if="$work/content" of=/dev/dst bs=1M count=1 oflag=direct status=none; }
+wait_until 60 writes || fail "a client that may write cannot"
 allow "$(address one)=ro"
 if dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none 2>/dev/null; then
 	fail "a client that may only read by now has written"
 fi
 cmp -n 4194304 "$(disk_file "$backing")" "$work/content"
 allow "$(address one)"
-writes() { dd if="$work/content" of=/dev/dst bs=1M count=1 oflag=direct status=none; }
-wait_until 20 writes || fail "a client that may write again cannot"
+wait_until 60 writes || fail "a client that may write again cannot"
 on server dst export set "$backing" --nobody >/dev/null
 if dd if=/dev/dst of=/dev/null bs=4k count=1 iflag=direct status=none 2>/dev/null; then
 	fail "a client that was struck off the list still reads"
 fi
 allow "$(address one)"
-wait_until 20 writes || fail "a client that is on the list again cannot write"
+wait_until 60 writes || fail "a client that is on the list again cannot write"
 
 say "one writer"
 allow 10.7.0.0/24
@@ -128,7 +128,7 @@ cmp -n 1048576 /dev/dst-second "$work/content"
 on two dst delete second >/dev/null
 on one dst delete storage >/dev/null
 second() { on two dst create second --raw --device dst-second "$four"; }
-wait_until 20 second || fail "a client cannot write after the one before has gone"
+wait_until 60 second || fail "a client cannot write after the one before has gone"
 on two dst delete second >/dev/null
 unserve
 serve --listen "$four" --allow 10.7.0.0/24 --shared

@@ -49,7 +49,12 @@ mistake() {
 		settled
 	fi
 }
-settled() { look >"$work/before"; }
+# settled: what is there is noted, once a storage that has just started has all its nodes.
+settled() {
+	wait_until 60 all_nodes_are_up || fail "a storage stays degraded"
+	look >"$work/before"
+}
+all_nodes_are_up() { ! grep -qs degraded /sys/devices/*/state; }
 
 on server dst export add "$served" --listen "$export_address" --allow "$(address client)" >/dev/null
 settled

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 from pyynl.lib.ynl import NlError, YnlFamily
 
@@ -65,6 +66,12 @@ def events_of(listener, seconds=0.3):
     return found
 
 
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 def life():
     """A storage and an export from their making to their end, with the events."""
     local, exported = sys.argv[3:5]
@@ -80,6 +87,19 @@ def life():
     check(added == {"storage": "s", "index": 0}, "node-add", added)
     check(family.do("node-add", {"storage": "s", "kind": "local", "path": local})["index"] == 1, "node-add")
     family.do("storage-start", {"name": "s"})
+    # A start waits for the nodes, but not for long.
+    wait_until(lambda: [node["state"] for node in family.dump("node-get", {"storage": "s"})] == ["up", "up"])
+    wait_until(lambda: family.do("storage-get", {"name": "s"})["state"] == "running")
+    events = []
+
+    def states(kind):
+        return [event["msg"]["state"] for event in events if event["name"] == kind]
+
+    def told(kind, state):
+        events.extend(events_of(listener))
+        return state in states(kind)
+
+    wait_until(lambda: told("storage-ntf", "running"))
     storage = family.do("storage-get", {"name": "s"})
     check(storage["state"] == "running" and storage["disk"] == "dst" and storage["node-count"] == 2, "storage", storage)
     check(len(storage["uuid"].replace("-", "")) == 32, "uuid", storage)
@@ -98,13 +118,13 @@ def life():
     check("allow" not in family.do("export-get", {"id": made["id"]}), "an empty list")
     family.do("storage-del", {"name": "s"})
     family.do("export-del", {"id": made["id"], "del-flags": ["force"]})
-    events = events_of(listener, 1)
+    wait_until(lambda: told("storage-ntf", "stopping") and told("export-ntf", "stopping"))
     kinds = {event["name"] for event in events}
     check({"storage-ntf", "node-ntf", "export-ntf"} <= kinds, "events", kinds)
-    states = [event["msg"]["state"] for event in events if event["name"] == "storage-ntf"]
-    check(states[0] == "configuring" and "running" in states and states[-1] == "stopping", "states of the storage", states)
-    states = [event["msg"]["state"] for event in events if event["name"] == "export-ntf"]
-    check(states[-1] == "stopping", "states of the export", states)
+    found = states("storage-ntf")
+    check(found[0] == "configuring" and "running" in found and found[-1] == "stopping", "states of the storage", found)
+    found = states("export-ntf")
+    check(found[-1] == "stopping", "states of the export", found)
 
 
 def refusals():
@@ -245,10 +265,10 @@ from pyynl.lib.ynl import YnlFamily
 family, listener = YnlFamily({SPEC!r}, schema=""), YnlFamily({SPEC!r}, schema="")
 listener.ntf_subscribe("events")
 family.do("storage-add", {{"name": "elsewhere", "algorithm": "linear"}})
-print(next(listener.poll_ntf(duration=5))["msg"]["name"])
+print(next(listener.poll_ntf(duration=60))["msg"]["name"])
 """
     done = subprocess.run(["ip", "netns", "exec", "elsewhere", sys.executable, "-c", script], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=120)
     check(done.stdout.strip() == "elsewhere", "the event of a storage in its namespace:", done.stdout + done.stderr)
     check(events_of(listener) == [], "the event of a storage in another namespace")
     netns = family.do("storage-get", {"name": "elsewhere"})["netns"]

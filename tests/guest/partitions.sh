@@ -84,7 +84,8 @@ expect_equal "in flight" 0 "$(stat 9)"
 (($(stat 10) > 0)) || fail "no time was counted"
 iostat -dk dst >"$work/iostat"
 awk '$1 == "dst" { exit !($6 >= 280 && $7 >= 173) }' "$work/iostat" || fail "iostat counts wrong: $(cat "$work/iostat")"
-# The storage's own counters and those of its nodes agree with that.
+# The storage's own counters and those of its nodes agree with that, a moment after the I/O has ended.
+wait_until 60 grep -qx 0 /sys/devices/storage/in_flight || fail "the nodes do not get done"
 reads=$(cat /sys/devices/storage/read_ios) written=$(cat /sys/devices/storage/write_bytes)
 expect_equal "reads that the storage counts" "$(stat 1)" "$reads"
 expect_equal "bytes that the storage counts as written" $(($(stat 7) * 512)) "$written"

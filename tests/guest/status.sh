@@ -30,6 +30,9 @@ on client dst create storage "$listen" "$near" >/dev/null
 dd if=/dev/zero of=/dev/dst bs=4k count=4 oflag=direct status=none
 on client dst create second --no-start --device dst-second 2>/dev/null && fail "a storage was made of nothing"
 
+# comes_true COMMAND: it succeeds, after a while: a node may come up and I/O be counted a moment after who waits goes on.
+comes_true() { wait_until 60 "$1" || "$1" || fail "$1: see above"; }
+
 # has KIND COMMAND...: the objects of the JSON have exactly the fields that the documentation lists.
 has() {
 	local kind=$1
@@ -59,7 +62,9 @@ has connection on client dst --json connection list
 has module dst --json info
 
 say "pools"
-dst --json info | python3 -c '
+# All are told of, and have something to do.
+pools() {
+	dst --json info | python3 -c '
 import json, sys
 info = json.load(sys.stdin)
 pools = {pool["name"]: pool for pool in info.get("module", info)["pools"]}
@@ -67,9 +72,12 @@ for pool in pools.values():
     # A storage with a remote node and an export are there: their tasks live, and have run.
     if not pool["workers"] or not pool["tasks"] or not pool["polls"]:
         sys.exit(f"FAILED: the pool {pool} does nothing")'
+}
+comes_true pools
 
 say "values"
-on client dst --json status | python3 -c '
+storage_values() {
+	on client dst --json status | python3 -c '
 import json, sys
 storage, = json.load(sys.stdin)["storages"]
 near, listen = sys.argv[1:3]
@@ -91,40 +99,50 @@ equal("states", [node["state"] for node in storage["nodes"]], ["up", "up"])
 equal("starts", [node["start_sectors"] for node in storage["nodes"]], [0, 24576])
 equal("path", storage["nodes"][1]["path"], near)
 equal("type line", storage["nodes"][0]["type_line"], "R: " + listen)
-' "$near" "$listen" || fail "the values of dst status"
-on server dst --json export list | python3 -c '
+' "$near" "$listen"
+}
+export_values() {
+	on server dst --json export list | python3 -c '
 import json, sys
 export, = json.load(sys.stdin)["exports"]
 assert (export["name"], export["clients"], export["writers"], export["state"]) == ("disk1", 1, 1, "listening"), export
 assert export["write_bytes"] >= 16384, export
 assert sorted((entry["prefix"], entry["access"]) for entry in export["allow"])[0] == ("10.7.0.2/32", "read-write"), export
-' || fail "the values of dst export list"
-on client dst --json connection list --storage storage | python3 -c '
+'
+}
+node_connection() {
+	on client dst --json connection list --storage storage | python3 -c '
 import json, sys
 connection, = json.load(sys.stdin)["connections"]
 assert (connection["role"], connection["state"], connection["access"]) == ("node", "established", "read-write"), connection
 assert connection["peer"] == sys.argv[1], connection
 assert connection["sent_bytes"] >= 16384, connection
 assert connection["requests"] >= 4, connection
-' "$listen" || fail "the values of dst connection list (node)"
-on server dst --json connection list --export 1 | python3 -c '
+' "$listen"
+}
+export_connection() {
+	on server dst --json connection list --export 1 | python3 -c '
 import json, sys
 connection, = json.load(sys.stdin)["connections"]
 assert (connection["role"], connection["state"], connection["access"]) == ("export", "established", "read-write"), connection
 assert connection["local"] == sys.argv[1], connection
 assert connection["received_bytes"] >= 16384, connection
 assert connection["requests"] >= 4, connection
-' "$listen" || fail "the values of dst connection list (export)"
+' "$listen"
+}
+for values in storage_values export_values node_connection export_connection; do comes_true $values; done
 
 say "events"
 on client dst --json events --count 3 >"$work/events" &
 follower=$!
 # The follower has subscribed when an event comes through; storages come and go until then.
-for _ in {1..50}; do
+goes_on() { kill -0 "$follower" 2>/dev/null; }
+end=$((SECONDS + 120))
+while goes_on && ((SECONDS < end)); do
 	on client dst create passing --no-start --device dst-passing "$near" >/dev/null 2>&1 || true
 	on client dst delete passing >/dev/null 2>&1 || true
-	kill -0 "$follower" 2>/dev/null || break
 done
+! goes_on || fail "nothing is heard of storages that come and go: $(cat "$work/events")"
 wait "$follower" || fail "dst events: $(cat "$work/events")"
 expect_equal "events" 3 "$(wc -l <"$work/events")"
 

@@ -19,7 +19,9 @@ on server dst export add "$far" --listen "$listen" --allow "$(address client)" >
 documented() { sed -n "s|^What:[[:space:]]*/sys/devices/<storage>/$1\([a-z_][a-z_]*\)$|\1|p" "$abi" | sort; }
 # existing FOLDER: the files that are there; "uevent" has every kobject of a device.
 existing() { find "$1" -maxdepth 1 -type f ! -name uevent -printf '%f\n' | sort; }
-is() { expect_equal "$1" "$2" "$(cat "$tree/$1")"; }
+# is FILE TEXT: after a while, as nodes may come up and I/O be counted a moment after who waits for them goes on.
+says() { [[ $(cat "$tree/$1") == "$2" ]]; }
+is() { wait_until 60 says "$1" "$2" || fail "$1: expected '$2', found '$(cat "$tree/$1")'"; }
 
 # readable FOLDER: every file can be read but the one that is there to be written, and has one line.
 readable() {
@@ -113,6 +115,7 @@ read_ios=$(cat $tree/read_ios) read_bytes=$(cat $tree/read_bytes)
 node_writes=$(cat $tree/n-0/write_bytes)
 dd if=/dev/zero of=/dev/dst bs=4096 count=8 oflag=direct status=none
 dd if=/dev/dst of=/dev/null bs=4096 count=4 iflag=direct status=none
+is in_flight 0
 # What udev looks at comes on top of the reads.
 is write_ios 8
 is write_bytes 32768
