@@ -19,7 +19,10 @@ use crate::{
     },
     storage::{
         self,
-        config::{NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, WorkersChange},
+        config::{
+            NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, Suspension,
+            WorkersChange,
+        },
     },
     sys::refusal::Refusal,
 };
@@ -124,6 +127,19 @@ impl control::Backend for Backend {
 
     fn node_del_all(&self, storage: &str) -> Outcome {
         self.storages.node_del_all(storage)
+    }
+
+    fn node_suspend(
+        &self,
+        storage: &str,
+        which: &NodeSelector,
+        timeout: Option<u32>,
+    ) -> Outcome<Suspension> {
+        self.storages.node_suspend(storage, which, timeout)
+    }
+
+    fn node_resume(&self, storage: &str, which: &NodeSelector) -> Outcome<u32> {
+        self.storages.node_resume(storage, which)
     }
 
     fn node_info(&self, storage: &str, index: u32) -> Outcome<NodeInfo> {

@@ -269,7 +269,7 @@ pub fn exit_of(number: i32) -> Exit {
     match number {
         EPERM | EACCES => Exit::Permission,
         ENOENT | ENODEV | ENXIO | ENOTBLK => Exit::NotFound,
-        EBUSY | EEXIST | EADDRINUSE => Exit::Busy,
+        EBUSY | EEXIST | EADDRINUSE | EALREADY => Exit::Busy,
         ETIMEDOUT | ECONNREFUSED | ECONNRESET | EHOSTDOWN | EHOSTUNREACH | ENETUNREACH
         | ENETDOWN => Exit::Unreachable,
         _ => Exit::Failed,

@@ -31,6 +31,7 @@ pub fn option_of(form: Form, operation: &str, attribute: &str) -> Option<String>
         ("node", "index") => ("", "NODE"),
         ("node", "connections") => ("", "--connections"),
         ("node" | "export", "queue-depth") => ("", "--queue-depth"),
+        ("node", "timeout") => ("", "--timeout"),
         ("node", "connect-timeout") => ("", "--connect-timeout"),
         ("node", "keepalive") => ("", "--keepalive"),
         ("node", "retry-limit") => ("", "--retry-limit"),
@@ -61,6 +62,7 @@ pub fn hint(form: Form, request: &Request, error: &Error) -> Option<String> {
         "storage-get" | "storage-set" if errno == ENOENT => {
             Some("\"dst status\" lists the storages".into())
         }
+        "node-suspend" | "node-resume" => suspension(request, errno, attribute),
         "node-add" | "node-del" => node(request, errno, attribute, error),
         "export-add" => export_add(errno, attribute),
         "export-del" | "export-set" | "export-get" => export_other(request, errno),
@@ -125,6 +127,16 @@ fn node(request: &Request, errno: i32, attribute: &str, error: &Error) -> Option
         _ if request.name == "node-del" => Some(format!("\"dst status {name}\" lists its nodes")),
         // The module opens or connects a node when it is added.
         _ => reach(errno, error),
+    }
+}
+
+fn suspension(request: &Request, errno: i32, attribute: &str) -> Option<String> {
+    let name = request.value(attr::node::STORAGE).unwrap_or_default();
+    match (errno, attribute) {
+        (ENOENT, "storage") => Some("\"dst status\" lists the storages".into()),
+        (EALREADY, _) => Some(format!("\"dst resume {name} NODE\" lets it go on")),
+        (EINVAL, "storage") => Some(format!("\"dst start {name}\" starts it")),
+        _ => Some(format!("\"dst status {name}\" shows its nodes")),
     }
 }
 

@@ -244,15 +244,30 @@ pub fn node_add(storage: &str, new: &NewNode) -> Request {
         .maybe(attr::node::RETRY_LIMIT, u32_value(o.retry_limit))
 }
 
-/// Removes a node.
-pub fn node_del(storage: &str, which: &NodeSelector) -> Request {
-    node(cmd::NODE_DEL, "node-del")
+fn select_node(request: Request, storage: &str, which: &NodeSelector) -> Request {
+    request
         .text(attr::node::STORAGE, storage)
         .maybe(attr::node::INDEX, u32_value(which.index))
         .maybe(attr::node::PATH, text_value(which.path.as_ref()))
         .maybe(attr::node::ADDRESS, which.address.map(Value::Address))
         .maybe(attr::node::START, uint_value(which.start))
         .maybe(attr::node::SIZE, uint_value(which.size))
+}
+
+/// Removes a node.
+pub fn node_del(storage: &str, which: &NodeSelector) -> Request {
+    select_node(node(cmd::NODE_DEL, "node-del"), storage, which)
+}
+
+/// Suspends a node, and waits for `timeout` milliseconds for what it was given before.
+pub fn node_suspend(storage: &str, which: &NodeSelector, timeout: Option<u32>) -> Request {
+    select_node(node(cmd::NODE_SUSPEND, "node-suspend"), storage, which)
+        .maybe(attr::node::TIMEOUT, u32_value(timeout))
+}
+
+/// Lets a suspended node go on.
+pub fn node_resume(storage: &str, which: &NodeSelector) -> Request {
+    select_node(node(cmd::NODE_RESUME, "node-resume"), storage, which)
 }
 
 /// Asks for the nodes of one storage or of all.

@@ -4,7 +4,7 @@
 
 use crate::export::config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule};
 use crate::storage::config::{
-    Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, WorkersChange,
+    Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, Suspension, WorkersChange,
 };
 use crate::sys::refusal::Refusal;
 use kernel::prelude::*;
@@ -111,6 +111,18 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Removes all nodes from a storage that is being configured.
     fn node_del_all(&self, storage: &str) -> Result<(), Refusal>;
+
+    /// Suspends a node of a running storage, and waits for what it was given before, for at most
+    /// `timeout` milliseconds.
+    fn node_suspend(
+        &self,
+        storage: &str,
+        which: &NodeSelector,
+        timeout: Option<u32>,
+    ) -> Result<Suspension, Refusal>;
+
+    /// Lets a suspended node go on; returns its index.
+    fn node_resume(&self, storage: &str, which: &NodeSelector) -> Result<u32, Refusal>;
 
     /// Tells about a node; `ENOENT`.
     fn node_info(&self, storage: &str, index: u32) -> Result<NodeInfo, Refusal>;

@@ -27,7 +27,9 @@ fn attribute(command: u8, field: Field) -> Option<u16> {
         | cmd::STORAGE_START
         | cmd::STORAGE_SET
         | cmd::STORAGE_GET => storage(command, field),
-        cmd::NODE_ADD | cmd::NODE_DEL | cmd::NODE_GET => node(field),
+        cmd::NODE_ADD | cmd::NODE_DEL | cmd::NODE_GET | cmd::NODE_SUSPEND | cmd::NODE_RESUME => {
+            node(field)
+        }
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
         }

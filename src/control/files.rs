@@ -214,6 +214,7 @@ impl<B: Backend> Files for NodeFiles<B> {
         shows!(c"state", info => info.state.as_str()),
         shows!(c"reason", info => info.reason.as_str()),
         shows!(c"waits_for", info => info.waits_for.as_str()),
+        shows!(c"since", info => info.since),
         shows!(c"uuid", info => Uuid(info.uuid)),
         shows!(c"in_flight", info => info.in_flight),
         shows!(c"queued", info => info.queued),

@@ -132,7 +132,7 @@ fn refuse_given(attributes: &Attributes<'_>, kind: u16, why: &str) -> Parsed<()>
 }
 
 /// A number of which 0 means the same as not given.
-fn nonzero(attributes: &Attributes<'_>, kind: u16) -> Parsed<Option<u32>> {
+pub fn nonzero(attributes: &Attributes<'_>, kind: u16) -> Parsed<Option<u32>> {
     Ok(attributes.get_u32(kind)?.filter(|value| *value != 0))
 }
 

@@ -63,6 +63,8 @@ impl<B: Backend> Requests<B> {
             cmd::NODE_ADD => self.node_add(request),
             cmd::NODE_DEL => self.node_del(request),
             cmd::NODE_GET => self.node_get(request),
+            cmd::NODE_SUSPEND => self.node_suspend(request),
+            cmd::NODE_RESUME => self.node_resume(request),
             cmd::EXPORT_ADD => self.export_add(request),
             cmd::EXPORT_DEL => self.export_del(request),
             cmd::EXPORT_SET => self.export_set(request),
@@ -152,6 +154,40 @@ impl<B: Backend> Requests<B> {
         let storage = Self::node_storage(request)?;
         let selector = parse::node_selector(&request.attributes())?;
         self.backend.node_del(storage.as_str(), &selector)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn node_suspend(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let attributes = request.attributes();
+        let storage = Self::node_storage(request)?;
+        let selector = parse::node_selector(&attributes)?;
+        let timeout = parse::nonzero(&attributes, a::TIMEOUT)?;
+        let answer = request.answer()?;
+        let suspended = self
+            .backend
+            .node_suspend(storage.as_str(), &selector, timeout)?;
+        answer.send(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, suspended.index)?;
+            message.put_u32(a::IN_FLIGHT, suspended.in_flight)?;
+            message.put_u32(a::QUEUED, suspended.queued)
+        })?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn node_resume(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let storage = Self::node_storage(request)?;
+        let selector = parse::node_selector(&request.attributes())?;
+        let answer = request.answer()?;
+        let index = self.backend.node_resume(storage.as_str(), &selector)?;
+        answer.send(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, index)
+        })?;
         Ok(())
     }
 

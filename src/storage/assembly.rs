@@ -320,11 +320,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
                 Some(Connection::new(remote, supervise, send, seed.retry_limit))
             }
         };
-        let active = Active {
-            lane: seed.lane,
-            connection,
-        };
-        nodes.push(active, GFP_KERNEL)?;
+        nodes.push(Active::new(seed.lane, connection), GFP_KERNEL)?;
     }
     Ok(Running::new(slot, nodes, issue, issuers)?)
 }

@@ -134,6 +134,17 @@ pub struct NodeSelector {
     pub size: Option<u64>,
 }
 
+/// What a suspended node still has to do.
+#[derive(Clone, Copy)]
+pub struct Suspension {
+    /// Which node.
+    pub index: u32,
+    /// Transactions that were sent before and not answered.
+    pub in_flight: u32,
+    /// Transactions that wait.
+    pub queued: u32,
+}
+
 /// What a storage is doing. The numbers are those of `storage-state` in the netlink
 /// specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +194,8 @@ pub enum NodeState {
     Failed = 4,
     /// The node is being torn down.
     Stopping = 5,
+    /// The administrator has suspended the node: I/O to it waits.
+    Suspended = 6,
 }
 
 impl NodeState {
@@ -195,6 +208,7 @@ impl NodeState {
             Self::Reconnecting => "reconnecting",
             Self::Failed => "failed",
             Self::Stopping => "stopping",
+            Self::Suspended => "suspended",
         }
     }
 }

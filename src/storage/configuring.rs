@@ -6,7 +6,7 @@ use super::{
     config::{NodeConfig, NodeSelector, NodeState, Place},
     fault::{Fault, Outcome},
     member::Member,
-    storage::Storage,
+    storage::{State, Storage},
     wait::Deadline,
 };
 use crate::{
@@ -171,35 +171,33 @@ impl Storage {
         let _operation = self.operation.lock();
         self.check_configuring()?;
         let mut state = self.state();
-        let mut matching = state
-            .members
-            .iter()
-            .enumerate()
-            .filter(|(_, member)| matches(member, which));
-        let at = match (matching.next(), matching.next()) {
-            (Some((at, _)), None) => at,
-            (None, _) => {
-                return Err(fault!(
-                    ENOENT,
-                    None,
-                    "the storage \"{}\" has no such node",
-                    self.config().name.as_str()
-                ))
-            }
-            _ => {
-                return Err(fault!(
-                    EINVAL,
-                    None,
-                    "more than one node of \"{}\" matches; give its index",
-                    self.config().name.as_str()
-                ))
-            }
-        };
+        let at = self.position(&state, which)?;
         let removed = state.members.remove(at).map_err(|_| ENOENT)?;
         drop(state);
         self.removed(&removed);
         self.announce();
         Ok(())
+    }
+
+    /// The place of the one node that is meant, in the list of `state`.
+    pub(super) fn position(&self, state: &State, which: &NodeSelector) -> Outcome<usize> {
+        let members = state.members.iter().enumerate();
+        let mut matching = members.filter(|(_, member)| matches(member, which));
+        match (matching.next(), matching.next()) {
+            (Some((at, _)), None) => Ok(at),
+            (None, _) => Err(fault!(
+                ENOENT,
+                None,
+                "the storage \"{}\" has no such node",
+                self.config().name.as_str()
+            )),
+            _ => Err(fault!(
+                EINVAL,
+                None,
+                "more than one node of \"{}\" matches; give its index",
+                self.config().name.as_str()
+            )),
+        }
     }
 
     /// Removes all nodes.
@@ -298,12 +296,17 @@ fn matches(member: &Member, which: &NodeSelector) -> bool {
         Place::Remote { .. } => None,
     };
     let fits = |given: Option<u64>, has: Option<u64>| given.is_none() || given == has;
+    // Where it was placed, once it was.
+    let (start, size) = match member.facts().range {
+        Some((start, size)) => (Some(start), Some(size)),
+        None => (member.config.start, member.config.size),
+    };
     which.index.is_none_or(|index| index == member.index())
         && which
             .path
             .as_ref()
             .is_none_or(|wanted| path == Some(wanted.to_bytes()))
         && (which.address.is_none() || which.address == member.address())
-        && fits(which.start, member.config.start)
-        && fits(which.size, member.config.size)
+        && fits(which.start, start)
+        && fits(which.size, size)
 }

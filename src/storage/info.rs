@@ -86,13 +86,29 @@ impl Connection {
     }
 }
 
-impl Running {
-    fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.nodes
-            .iter()
-            .filter_map(|node| node.connection.as_ref())
+impl Active {
+    /// What the node is doing; `None` for one of this machine, of which there is nothing to say.
+    pub fn condition(&self) -> Option<Condition> {
+        let connection = self.connection.as_ref().map(Connection::condition);
+        let Some(since) = self.lane.suspended() else {
+            return connection;
+        };
+        let down = connection.filter(|connection| connection.state != NodeState::Up);
+        Some(Condition {
+            state: NodeState::Suspended,
+            // So that nobody resumes it without knowing.
+            reason: down.map_or(Reason::new(), |down| down.reason),
+            waits_for: Text::from_display(&"to be resumed"),
+            since: since.elapsed().as_millis().unsigned_abs(),
+        })
     }
 
+    fn is_up(&self) -> bool {
+        self.lane.suspended().is_none() && self.connection.as_ref().is_none_or(Connection::is_up)
+    }
+}
+
+impl Running {
     /// What the storage is doing, as its nodes have it.
     pub fn overall(&self) -> StorageState {
         let all_failed = self.nodes.iter().all(|node| {
@@ -102,7 +118,7 @@ impl Running {
         });
         if self.is_failing() || all_failed {
             StorageState::Failed
-        } else if self.connections().all(Connection::is_up) {
+        } else if self.nodes.iter().all(Active::is_up) {
             StorageState::Running
         } else {
             StorageState::Degraded
@@ -111,9 +127,16 @@ impl Running {
 
     /// The first node that is not up.
     fn first_missing(&self) -> Option<Condition> {
-        self.connections()
-            .map(Connection::condition)
-            .find(|condition| condition.state != NodeState::Up)
+        let conditions = self.nodes.iter().zip(0_u32..);
+        let mut missing = conditions.filter_map(|(node, index)| {
+            let mut condition = node.condition()?;
+            if condition.state == NodeState::Suspended {
+                condition.waits_for =
+                    Text::from_display(&format_args!("node {index} to be resumed"));
+            }
+            Some(condition)
+        });
+        missing.find(|condition| condition.state != NodeState::Up)
     }
 }
 
@@ -257,10 +280,10 @@ impl Storage {
             let since = state.told.1.elapsed().as_millis().unsigned_abs();
             (state.phase, since)
         };
-        let connection = active.and_then(|active| active.connection.as_ref());
-        let state = match (phase, connection) {
+        let condition = active.and_then(Active::condition);
+        let state = match (phase, condition) {
             (StorageState::Stopping, _) => NodeState::Stopping,
-            (_, Some(connection)) => return connection.condition(),
+            (_, Some(condition)) => return condition,
             (StorageState::Configuring, None) => NodeState::Configured,
             (StorageState::Starting, None) => NodeState::Connecting,
             _ => NodeState::Up,

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a node counts, and the waker of the task that goes on with parked work.
+//! What a node counts, the gate before it, and the waker of the task that goes on with parked work.
+//!
+//! Whoever is about to give the node a piece first counts himself and then looks whether the gate
+//! is open; whoever shuts it does so first and then looks at the count. So once the gate is shut
+//! and the count is zero, nothing is at the node and nothing is on its way there.
 
 use super::config::IoCounters;
 use crate::{exec::WakerCell, sys::bio::Op};
 use kernel::{
+    new_spinlock,
     prelude::*,
     sync::{
         atomic::{ordering, Atomic},
-        Arc,
+        Arc, SpinLock,
     },
+    time::{BootTime, Instant},
 };
 
 /// Pieces of one kind that ended well, and their bytes.
@@ -54,9 +60,32 @@ pub struct Lane {
     discards: Done,
     /// Pieces that ended in error.
     errors: Atomic<u64>,
+    /// Nobody is admitted.
+    shut: Atomic<bool>,
+    /// Since when the administrator has suspended the node.
+    #[pin]
+    suspended: SpinLock<Option<Instant<BootTime>>>,
     /// The task that goes on with parked work.
     #[pin]
     pub(super) issuer: WakerCell,
+}
+
+/// One that was let through the gate, counted as in flight until it is dropped. Any context.
+pub struct Admitted {
+    lane: Arc<Lane>,
+}
+
+impl Admitted {
+    /// The lane that counts.
+    pub fn lane(&self) -> &Lane {
+        &self.lane
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.lane.in_flight.fetch_sub(1, ordering::Release);
+    }
 }
 
 impl Lane {
@@ -71,17 +100,68 @@ impl Lane {
                 flushes: Done::new(),
                 discards: Done::new(),
                 errors: Atomic::new(0),
+                shut: Atomic::new(false),
+                suspended <- new_spinlock!(None, "dst_lane_suspended"),
                 issuer <- WakerCell::new(),
             }),
             GFP_KERNEL,
         )
     }
 
-    pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, ordering::Relaxed);
+    /// Counts one more piece, if the gate is open. Any context.
+    pub fn enter(self: &Arc<Self>) -> Option<Admitted> {
+        let admitted = Admitted { lane: self.clone() };
+        // Ordered before the look at the gate.
+        self.in_flight.fetch_add(1, ordering::Full);
+        (!self.is_shut()).then_some(admitted)
     }
 
-    pub(super) fn end(&self, op: Op, bytes: u32, ok: bool) {
+    /// Whether nobody is admitted.
+    pub fn is_shut(&self) -> bool {
+        self.shut.load(ordering::Relaxed)
+    }
+
+    /// Admits nobody from now on. Who was admitted before is still counted.
+    pub fn shut(&self) {
+        self.shut.xchg(true, ordering::Full);
+    }
+
+    /// Admits again, unless the administrator has suspended the node, and lets parked work go on.
+    pub fn open(&self) {
+        if self.suspended().is_none() {
+            // Ordered before the look at what is parked: whoever parks looks at the gate after that.
+            self.shut.xchg(false, ordering::Full);
+            self.issuer.wake();
+        }
+    }
+
+    /// Since when the administrator has suspended the node, if he has.
+    pub fn suspended(&self) -> Option<Instant<BootTime>> {
+        *self.suspended.lock()
+    }
+
+    /// Shuts the gate for the administrator; `false` if he has done so before.
+    pub fn suspend(&self) -> bool {
+        let mut suspended = self.suspended.lock();
+        if suspended.is_some() {
+            return false;
+        }
+        *suspended = Some(Instant::now());
+        drop(suspended);
+        self.shut();
+        true
+    }
+
+    /// Opens the gate for the administrator; `false` if he had not shut it.
+    pub fn resume(&self) -> bool {
+        if self.suspended.lock().take().is_none() {
+            return false;
+        }
+        self.open();
+        true
+    }
+
+    pub(super) fn count(&self, op: Op, bytes: u32, ok: bool) {
         if !ok {
             self.errors.fetch_add(1, ordering::Relaxed);
         } else {
@@ -92,7 +172,6 @@ impl Lane {
                 _ => self.discards.count(bytes),
             }
         }
-        self.in_flight.fetch_sub(1, ordering::Release);
     }
 
     /// Whether parked work waits for this node.

@@ -11,6 +11,7 @@
 //! | [`registry`]   | all storages, by name                                                 |
 //! | [`storage`]    | one storage: its states, its start and its deletion                   |
 //! | [`configuring`]| adding and removing nodes before the start                            |
+//! | [`suspending`] | suspending nodes while the storage runs                               |
 //! | [`member`]     | a configured node: opened or connected                                |
 //! | [`facts`]      | what is known of a configured node                                    |
 //! | [`errand`]     | one request to a remote node that has not started                     |
@@ -71,6 +72,7 @@ pub mod running;
 #[allow(clippy::module_inception)]
 pub mod storage;
 pub mod survey;
+pub mod suspending;
 pub mod volume;
 pub mod wait;
 pub mod watch;

@@ -3,7 +3,7 @@
 //! A node of a started storage, as the way of a bio sees it.
 
 use super::{
-    lane::Lane,
+    lane::{Admitted, Lane},
     local::Local,
     piece::Piece,
     remote::{Remote, Ticket},
@@ -21,7 +21,15 @@ pub enum Target {
 }
 
 /// The right to submit one piece to a node.
-pub enum Permit {
+pub struct Permit {
+    /// Goes into the piece.
+    pub admitted: Admitted,
+    /// Goes with it.
+    pub room: Room,
+}
+
+/// Room for one piece at a node.
+pub enum Room {
     /// A local device takes any number.
     Local,
     /// A place in the table of transactions.
@@ -64,18 +72,21 @@ impl Node {
     /// Asks for the right to submit a piece. `bulk` leaves room for others: it is for the second
     /// and further pieces of a bio.
     pub fn admit(&self, bulk: bool) -> Option<Permit> {
-        match &self.target {
-            Target::Local(_) => Some(Permit::Local),
-            Target::Remote(remote) => remote.reserve(bulk).map(Permit::Remote),
-        }
+        let admitted = self.lane.enter()?;
+        let room = match &self.target {
+            Target::Local(_) => Room::Local,
+            Target::Remote(remote) => Room::Remote(remote.reserve(bulk)?),
+        };
+        Some(Permit { admitted, room })
     }
 
     /// Whether a permit would be given now.
     pub fn has_room(&self) -> bool {
-        match &self.target {
-            Target::Local(_) => true,
-            Target::Remote(remote) => remote.has_room(),
-        }
+        !self.lane.is_shut()
+            && match &self.target {
+                Target::Local(_) => true,
+                Target::Remote(remote) => remote.has_room(),
+            }
     }
 
     /// Whether submitting may sleep on storage: in the driver of a local device.
@@ -85,10 +96,10 @@ impl Node {
 
     /// Submits `piece`. Process context; sleeps only for memory and, on a local node, in the
     /// device's driver.
-    pub fn submit(&self, permit: Permit, piece: Piece) {
-        match (&self.target, permit) {
-            (Target::Local(local), Permit::Local) => local.submit(piece),
-            (Target::Remote(remote), Permit::Remote(ticket)) => remote.submit(ticket, piece),
+    pub fn submit(&self, room: Room, piece: Piece) {
+        match (&self.target, room) {
+            (Target::Local(local), Room::Local) => local.submit(piece),
+            (Target::Remote(remote), Room::Remote(ticket)) => remote.submit(ticket, piece),
             // A permit of another node: dropping the piece ends it in error.
             _ => pr_warn_once!("a permit was used with another node\n"),
         }

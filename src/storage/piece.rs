@@ -3,7 +3,7 @@
 //! A piece of a bio: what one node is asked to do.
 
 use super::{
-    lane::Lane,
+    lane::Admitted,
     parking::{Cursor, CursorId, Parking},
 };
 use crate::sys::bio::{BioIter, Op, SharedBio, Status};
@@ -35,7 +35,7 @@ struct FlushOf {
 
 /// The piece's part in the counters of its node.
 struct Share {
-    lane: Arc<Lane>,
+    admitted: Admitted,
     op: Op,
     bytes: u32,
     outcome: Option<bool>,
@@ -43,16 +43,15 @@ struct Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.lane
-            .end(self.op, self.bytes, self.outcome == Some(true));
+        let ok = self.outcome == Some(true);
+        self.admitted.lane().count(self.op, self.bytes, ok);
     }
 }
 
 impl Share {
-    fn new(lane: Arc<Lane>, op: Op, bytes: u32) -> Self {
-        lane.begin();
+    fn new(admitted: Admitted, op: Op, bytes: u32) -> Self {
         Self {
-            lane,
+            admitted,
             op,
             bytes,
             outcome: None,
@@ -61,8 +60,8 @@ impl Share {
 }
 
 impl Piece {
-    /// The piece `iter` of `bio`, which lies at `sector` of the node that `lane` counts for.
-    pub fn new(bio: SharedBio, iter: BioIter, sector: u64, lane: Arc<Lane>) -> Self {
+    /// The piece `iter` of `bio`, which lies at `sector` of the node that has `admitted` it.
+    pub fn new(bio: SharedBio, iter: BioIter, sector: u64, admitted: Admitted) -> Self {
         let op = bio.op();
         let fua = bio.flags().fua();
         Self {
@@ -74,12 +73,12 @@ impl Piece {
             fua,
             nowait: false,
             flush_of: None,
-            share: Share::new(lane, op, iter.bytes()),
+            share: Share::new(admitted, op, iter.bytes()),
         }
     }
 
-    /// A flush of the node that `lane` counts for, on behalf of `cursor`.
-    pub fn flush(cursor: &Cursor, lane: Arc<Lane>, parking: Arc<Parking>) -> Self {
+    /// A flush of the node that has `admitted` it, on behalf of `cursor`.
+    pub fn flush(cursor: &Cursor, admitted: Admitted, parking: Arc<Parking>) -> Self {
         let bio = cursor.bio.clone();
         let mut iter = bio.iter();
         iter.truncate(0);
@@ -95,7 +94,7 @@ impl Piece {
                 id: cursor.id,
                 began: cursor.era,
             }),
-            share: Share::new(lane, Op::Flush, 0),
+            share: Share::new(admitted, Op::Flush, 0),
         }
     }
 

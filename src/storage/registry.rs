@@ -8,7 +8,7 @@
 use super::{
     config::{
         NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, StorageObserver,
-        StorageState, WorkersChange,
+        StorageState, Suspension, WorkersChange,
     },
     fault::{Fault, Outcome},
     storage::{Context, Storage},
@@ -205,6 +205,21 @@ impl Registry {
     /// Removes all nodes from a storage that was not started.
     pub fn node_del_all(&self, storage: &str) -> Answer {
         Ok(self.find(storage)?.node_del_all()?)
+    }
+
+    /// Suspends a node of a running storage: see [`Storage::node_suspend`].
+    pub fn node_suspend(
+        &self,
+        storage: &str,
+        which: &NodeSelector,
+        timeout: Option<u32>,
+    ) -> Answer<Suspension> {
+        Ok(self.find(storage)?.node_suspend(which, timeout)?)
+    }
+
+    /// Lets a suspended node go on; returns its index.
+    pub fn node_resume(&self, storage: &str, which: &NodeSelector) -> Answer<u32> {
+        Ok(self.find(storage)?.node_resume(which)?)
     }
 
     /// Tells about a node. Errors: `ENOENT`.

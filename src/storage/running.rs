@@ -42,16 +42,16 @@ pub struct Connection {
     send: JoinHandle,
     retry_limit: Option<u32>,
     given_up: Atomic<bool>,
-    /// The state that was told last.
-    told: Atomic<u32>,
 }
 
 /// A node of a started storage.
 pub struct Active {
-    /// Its counters.
+    /// Its counters, and the gate before it.
     pub lane: Arc<Lane>,
     /// Its connection, if it is remote.
     pub connection: Option<Connection>,
+    /// The state that was told last.
+    told: Atomic<u32>,
 }
 
 /// What a started storage consists of.
@@ -86,7 +86,6 @@ impl Connection {
             send,
             retry_limit,
             given_up: Atomic::new(false),
-            told: Atomic::new(NodeState::Up as u32),
         }
     }
 
@@ -95,20 +94,13 @@ impl Connection {
         matches!(self.remote.phase().0, Phase::Connected)
     }
 
-    /// Whether the node's state is another one than at the last call.
-    pub fn changed(&self) -> bool {
-        let now = self.condition().state as u32;
-        self.told.xchg(now, ordering::Relaxed) != now
-    }
-
     fn stop(&self, status: Status) {
         self.remote.fail(status);
         self.supervise.cancel();
         self.send.cancel();
     }
 
-    /// Fails the node when it was away for longer than it may be.
-    pub async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
+    async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
         let Some(limit) = self.retry_limit else {
             return;
         };
@@ -125,6 +117,33 @@ impl Connection {
         self.supervise.joined().await;
         self.send.joined().await;
         self.remote.drain();
+    }
+}
+
+impl Active {
+    /// A node that is told to be up.
+    pub fn new(lane: Arc<Lane>, connection: Option<Connection>) -> Self {
+        Self {
+            lane,
+            connection,
+            told: Atomic::new(NodeState::Up as u32),
+        }
+    }
+
+    /// Whether the node's state is another one than at the last call.
+    pub fn changed(&self) -> bool {
+        let now = self.condition().map_or(NodeState::Up, |now| now.state) as u32;
+        self.told.xchg(now, ordering::Relaxed) != now
+    }
+
+    /// Fails the node when it was away for longer than it may be. While it is suspended it may.
+    pub async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
+        match &self.connection {
+            Some(connection) if self.lane.suspended().is_none() => {
+                connection.enforce_limit(down_since).await;
+            }
+            _ => *down_since = None,
+        }
     }
 }
 

@@ -171,13 +171,13 @@ impl Volume {
         } else {
             None
         };
-        let Some(permit) = permit else {
+        let Some(Permit { admitted, room }) = permit else {
             self.parking.park_bio(lane, bio, again);
             return self.after_parking(lane);
         };
         let iter = bio.iter();
-        let piece = Piece::new(bio.share(), iter, sector, node.lane.clone());
-        node.submit(permit, if again { piece } else { piece.in_submitter() });
+        let piece = Piece::new(bio.share(), iter, sector, admitted);
+        node.submit(room, if again { piece } else { piece.in_submitter() });
     }
 
     /// Starts a bio that needs a cursor, and begins on node `lane`.
@@ -249,14 +249,14 @@ impl Volume {
                 cursor.bio.fail(Status::Offline);
                 break;
             }
-            let Some(permit) = self.admit(index, false, at) else {
+            let Some(Permit { admitted, room }) = self.admit(index, false, at) else {
                 cursor.step = Step::Flush(index);
                 self.park(index, cursor);
                 return Advance::Parked;
             };
             self.parking.flush_begins(cursor.id);
-            let piece = Piece::flush(&cursor, node.lane.clone(), self.parking.clone());
-            node.submit(permit, piece);
+            let piece = Piece::flush(&cursor, admitted, self.parking.clone());
+            node.submit(room, piece);
         }
         cursor.step = Step::Data;
         match self.parking.await_flushes(cursor) {
@@ -289,13 +289,13 @@ impl Volume {
                 cursor.bio.advance(&mut cursor.iter, iter.bytes());
                 continue;
             }
-            let Some(permit) = self.admit(index, bulk, at) else {
+            let Some(Permit { admitted, room }) = self.admit(index, bulk, at) else {
                 self.park(index, cursor);
                 return Advance::Parked;
             };
-            let piece = Piece::new(cursor.bio.clone(), iter, sector, node.lane.clone());
+            let piece = Piece::new(cursor.bio.clone(), iter, sector, admitted);
             cursor.bio.advance(&mut cursor.iter, iter.bytes());
-            node.submit(permit, piece);
+            node.submit(room, piece);
             bulk = true;
         }
         Advance::Finished(cursor)

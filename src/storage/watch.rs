@@ -31,22 +31,16 @@ impl Storage {
         loop {
             timer.sleep(Delta::from_millis(WATCH_MS)).await;
             for (node, since) in running.nodes.iter().zip(&mut away) {
-                if let Some(connection) = &node.connection {
-                    connection.enforce_limit(since).await;
-                }
+                node.enforce_limit(since).await;
             }
             self.notice(&running);
         }
     }
 
     /// Tells of what has changed since the last time.
-    fn notice(&self, running: &Running) {
+    pub(super) fn notice(&self, running: &Running) {
         for (node, index) in running.nodes.iter().zip(0_u32..) {
-            if node
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.changed())
-            {
+            if node.changed() {
                 self.announce_node(index);
             }
         }

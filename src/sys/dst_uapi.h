@@ -97,6 +97,8 @@ enum dst_node_kind {
  * @DST_NODE_STATE_FAILED: The node cannot be used; "reason" tells why. I/O
  *   fails.
  * @DST_NODE_STATE_STOPPING: The node is being torn down.
+ * @DST_NODE_STATE_SUSPENDED: The administrator has suspended the node; I/O to
+ *   it waits.
  */
 enum dst_node_state {
 	DST_NODE_STATE_CONFIGURED,
@@ -105,6 +107,7 @@ enum dst_node_state {
 	DST_NODE_STATE_RECONNECTING,
 	DST_NODE_STATE_FAILED,
 	DST_NODE_STATE_STOPPING,
+	DST_NODE_STATE_SUSPENDED,
 };
 
 /**
@@ -312,6 +315,7 @@ enum {
 	DST_A_NODE_RETRIES,
 	DST_A_NODE_RECONNECTS,
 	DST_A_NODE_ESTABLISHED,
+	DST_A_NODE_TIMEOUT,
 
 	__DST_A_NODE_MAX,
 	DST_A_NODE_MAX = (__DST_A_NODE_MAX - 1)
@@ -426,6 +430,8 @@ enum {
 	DST_CMD_CONNECTION_NTF,
 	DST_CMD_INFO_GET,
 	DST_CMD_STORAGE_SET,
+	DST_CMD_NODE_SUSPEND,
+	DST_CMD_NODE_RESUME,
 
 	__DST_CMD_MAX,
 	DST_CMD_MAX = (__DST_CMD_MAX - 1)

@@ -152,6 +152,27 @@ static const struct nla_policy dst_storage_set_nl_policy[DST_A_STORAGE_WORKER_CP
 	[DST_A_STORAGE_WORKER_CPUS] = { .type = NLA_NUL_STRING, .len = DST_CPUS_LEN, },
 };
 
+/* DST_CMD_NODE_SUSPEND - do */
+static const struct nla_policy dst_node_suspend_nl_policy[DST_A_NODE_TIMEOUT + 1] = {
+	[DST_A_NODE_STORAGE] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_NODE_INDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_node_index_range),
+	[DST_A_NODE_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
+	[DST_A_NODE_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
+	[DST_A_NODE_START] = { .type = NLA_UINT, },
+	[DST_A_NODE_SIZE] = { .type = NLA_UINT, },
+	[DST_A_NODE_TIMEOUT] = { .type = NLA_U32, },
+};
+
+/* DST_CMD_NODE_RESUME - do */
+static const struct nla_policy dst_node_resume_nl_policy[DST_A_NODE_SIZE + 1] = {
+	[DST_A_NODE_STORAGE] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_NODE_INDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_node_index_range),
+	[DST_A_NODE_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
+	[DST_A_NODE_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
+	[DST_A_NODE_START] = { .type = NLA_UINT, },
+	[DST_A_NODE_SIZE] = { .type = NLA_UINT, },
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_blk_nl_ops[] = {
 	{
@@ -282,6 +303,22 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.doit		= dst_blk_nl_storage_set_doit,
 		.policy		= dst_storage_set_nl_policy,
 		.maxattr	= DST_A_STORAGE_WORKER_CPUS,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_NODE_SUSPEND,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_node_suspend_doit,
+		.policy		= dst_node_suspend_nl_policy,
+		.maxattr	= DST_A_NODE_TIMEOUT,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_NODE_RESUME,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_node_resume_doit,
+		.policy		= dst_node_resume_nl_policy,
+		.maxattr	= DST_A_NODE_SIZE,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

@@ -10,5 +10,6 @@ mod formats;
 mod legacy;
 mod output;
 mod spec;
+mod suspend;
 mod verbs;
 mod workers;

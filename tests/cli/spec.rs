@@ -86,6 +86,8 @@ fn commands_have_the_numbers_of_the_specification() {
         ("connection-ntf", cmd::CONNECTION_NTF),
         ("info-get", cmd::INFO_GET),
         ("storage-set", cmd::STORAGE_SET),
+        ("node-suspend", cmd::NODE_SUSPEND),
+        ("node-resume", cmd::NODE_RESUME),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }

@@ -44,7 +44,8 @@ def v4(ip, port):
 def permissions():
     """What somebody who may not is told."""
     for operation, attributes in (("info-get", {}), ("storage-get", {"name": "s"}), ("storage-add", {"name": "s"}),
-                                  ("export-del", {"id": 1})):
+                                  ("export-del", {"id": 1}), ("node-suspend", {"storage": "s", "index": 0}),
+                                  ("node-resume", {"storage": "s", "index": 0})):
         refused(operation, errno.EPERM, "CAP_SYS_ADMIN", None, operation, **attributes)
     for operation in ("storage-get", "node-get", "export-get", "connection-get"):
         try:
@@ -107,6 +108,15 @@ def life():
     check([node["index"] for node in nodes] == [0, 1], "nodes", nodes)
     check([node["state"] for node in nodes] == ["up", "up"], "nodes", nodes)
     check(nodes[0]["type"] == "R: 127.0.0.1:1025" and nodes[1]["type"] == f"L: {local}", "types", nodes)
+    suspended = family.do("node-suspend", {"storage": "s", "path": local})
+    check(suspended == {"storage": "s", "index": 1, "in-flight": 0, "queued": 0}, "node-suspend", suspended)
+    node = family.do("node-get", {"storage": "s", "index": 1})
+    check(node["state"] == "suspended" and node["waits-for"] == "to be resumed", "a suspended node", node)
+    storage = family.do("storage-get", {"name": "s"})
+    check(storage["state"] == "degraded" and storage["waits-for"] == "node 1 to be resumed", "its storage", storage)
+    refused("suspended twice", errno.EALREADY, "is suspended already", None, "node-suspend", storage="s", index=1)
+    check(family.do("node-resume", {"storage": "s", "index": 1}) == {"storage": "s", "index": 1}, "node-resume")
+    refused("resumed twice", errno.EINVAL, "is not suspended", None, "node-resume", storage="s", index=1)
     connections = family.dump("connection-get", {})
     check(sorted(c["role"] for c in connections) == ["export", "node"], "connections", connections)
     check(len(family.dump("connection-get", {"storage": "s"})) == 1, "connections of the storage")
@@ -123,6 +133,8 @@ def life():
     check({"storage-ntf", "node-ntf", "export-ntf"} <= kinds, "events", kinds)
     found = states("storage-ntf")
     check(found[0] == "configuring" and "running" in found and found[-1] == "stopping", "states of the storage", found)
+    found = [event["msg"]["state"] for event in events if event["name"] == "node-ntf" and event["msg"]["index"] == 1]
+    check(found.count("suspended") == 1 and "up" in found[found.index("suspended"):], "states of the node", found)
     found = states("export-ntf")
     check(found[-1] == "stopping", "states of the export", found)
 
@@ -156,6 +168,12 @@ def refusals():
     refused("nothing there", errno.ECONNREFUSED, "nothing is exported there", ".address", node, storage="s",
             kind="remote", address=v4("127.0.0.1", 9))
     refused("no node", errno.ENOENT, None, None, "node-del", storage="s", index=7)
+    for what in "node-suspend", "node-resume":
+        refused("which node", errno.EINVAL, "which node?", ".index", what, storage="s")
+        refused("no name", errno.EINVAL, "missing", ".storage", what, index=0)
+        refused("no storage", errno.ENOENT, 'no storage "x"', ".storage", what, storage="x", index=0)
+        refused("not started", errno.EINVAL, "is not started", ".storage", what, storage="s", index=0)
+        refused("index out of range", errno.ERANGE, None, ".index", what, storage="s", index=65536)
     refused("nothing to start", errno.EINVAL, "no nodes", None, "storage-start", name="s")
     refused("any address", errno.EINVAL, "any-address", ".address", export, path=device, address=v4("0.0.0.0", 1025))
     refused("prefix", errno.EINVAL, "behind the prefix", None, export, path=device, address=v4("127.0.0.1", 1025),
@@ -212,9 +230,12 @@ def strictness():
         ("unknown in a nest", 6, name + attribute(3, struct.pack("I", 1)) + attribute(5 | 0x8000, attribute(9, b"ab\0\0"))),
         ("enum out of range", 6, name + attribute(3, struct.pack("I", 9))),
         ("name that is not UTF-8", 4, attribute(1, b"\xff\xfe\0")),
+        ("suspension with a flag", 19, name + attribute(2, bytes(4)) + attribute(9, bytes(4))),
+        ("short time limit", 19, name + attribute(2, bytes(4)) + attribute(34, b"\1\0")),
+        ("time limit of a resumption", 20, name + attribute(2, bytes(4)) + attribute(34, bytes(4))),
     ):
         error, answer = raw(command, content)
-        check(error < 0, f"{what} is accepted:", answer[:100])
+        check(error < 0 and b"not started" not in answer, f"{what} is accepted:", answer[:200])
     check(raw(4, name, reserved=5)[0] == -errno.EINVAL, "a reserved field is accepted")
     family.do("storage-del", {"name": "s"})
 

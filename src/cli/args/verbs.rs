@@ -76,6 +76,10 @@ pub enum Verb {
     Add(Add),
     /// Remove a node from a storage that is not started
     Remove(Remove),
+    /// Suspend a node of a running storage: its I/O waits, all other I/O goes on
+    Suspend(Suspend),
+    /// Let a suspended node go on
+    Resume(Resume),
     /// Start a storage whose nodes have been added
     Start(Start),
     /// Delete a storage; its data stays on the nodes
@@ -206,6 +210,37 @@ pub struct Add {
                         dst remove storage kano:1025"
 )]
 pub struct Remove {
+    /// Name of the storage
+    pub storage: String,
+    /// The node: its index, its device or its address
+    pub node: String,
+}
+
+const SUSPEND_HELP: &str = "\
+What the node was given before is waited for, for five seconds if nothing else is asked for. A
+flush goes to every node with a volatile cache, so it waits if this node has one.
+
+Examples:
+  dst suspend storage 1
+  dst suspend storage kano:1025 --timeout 30
+  dst resume storage 1";
+
+/// `dst suspend`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(after_help = SUSPEND_HELP)]
+pub struct Suspend {
+    /// Name of the storage
+    pub storage: String,
+    /// The node: its index, its device or its address
+    pub node: String,
+    /// Wait so many seconds for what the node was given before
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<u32>,
+}
+
+/// `dst resume`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Resume {
     /// Name of the storage
     pub storage: String,
     /// The node: its index, its device or its address

@@ -340,7 +340,8 @@ fn remove_node(env: &mut Env<'_>, args: &Legacy, name: &str) -> Result<(), Error
         _ => String::new(),
     };
     let mut client: Client = env.client(&format!("cannot remove node {label}"))?;
-    node::remove_node(env, &mut client, name, &label, &which, &addresses)?;
+    let node = node::Named::new(&label, which, addresses);
+    node::remove_node(env, &mut client, name, &node)?;
     storage::report(env, &mut client, name)
 }
 

@@ -11,6 +11,7 @@ pub mod node;
 pub mod shell;
 pub mod status;
 pub mod storage;
+pub mod suspend;
 pub mod top;
 
 use crate::args::verbs::{ConnectionVerb, ExportVerb, Verb};
@@ -23,6 +24,8 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Create(args) => storage::create(env, args),
         Verb::Add(args) => node::add(env, args),
         Verb::Remove(args) => node::remove(env, args),
+        Verb::Suspend(args) => suspend::suspend(env, args),
+        Verb::Resume(args) => suspend::resume(env, args),
         Verb::Start(args) => storage::start(env, &args.storage, args.force, args.timeout),
         Verb::Delete(args) => storage::delete(env, &args.storage, args.force, args.timeout),
         Verb::Set(args) => storage::set(env, args),

@@ -7,7 +7,8 @@ use crate::command::storage::{check_name, node_options, report};
 use crate::env::Env;
 use crate::error::{errno, Error};
 use crate::model;
-use crate::netlink::{Client, Failure};
+use crate::netlink::client::Reply;
+use crate::netlink::{Client, Failure, Request};
 use crate::node::{self, NodeSpec, Place};
 use crate::ops::{self, NewNode, NodeOptions, NodeSelector, Target};
 use std::net::SocketAddr;
@@ -141,62 +142,95 @@ pub fn add(env: &mut Env<'_>, args: &Add) -> Result<(), Error> {
     report(env, &mut client, &args.storage)
 }
 
+/// A node as the user names it: by index, device or address.
+pub struct Named {
+    label: String,
+    which: NodeSelector,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Named {
+    /// The node with these properties. A name with several addresses means the first of them
+    /// that a node has.
+    pub fn new(label: &str, which: NodeSelector, addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            label: label.to_string(),
+            which,
+            addresses,
+        }
+    }
+
+    /// Reads what the user wrote, and looks names up.
+    pub fn read(env: &Env<'_>, text: &str) -> Result<Self, Error> {
+        let mut which = NodeSelector::default();
+        let mut addresses = Vec::new();
+        if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+            let index = text.parse();
+            which.index = Some(index.map_err(|_| Error::usage(format!("\"{text}\" is no index")))?);
+        } else {
+            match node::place(text).map_err(Error::usage)? {
+                Place::Local(path) => which.path = Some(path),
+                Place::Remote(endpoint) => addresses = env.addresses(&endpoint)?,
+            }
+        }
+        Ok(Self::new(text, which, addresses))
+    }
+
+    /// As the user wrote it.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Makes the request that `request` composes for the node.
+    pub fn call(
+        &self,
+        env: &Env<'_>,
+        client: &mut Client,
+        what: &str,
+        request: impl Fn(&NodeSelector) -> Request,
+    ) -> Result<Vec<Reply>, Error> {
+        let mut candidates: Vec<NodeSelector> = self
+            .addresses
+            .iter()
+            .map(|address| NodeSelector {
+                address: Some(*address),
+                ..self.which.clone()
+            })
+            .collect();
+        if candidates.is_empty() {
+            candidates.push(self.which.clone());
+        }
+        let last = candidates.len() - 1;
+        for (i, candidate) in candidates.iter().enumerate() {
+            let request = request(candidate);
+            match client.call(&request) {
+                Ok(replies) => return Ok(replies),
+                Err(Failure::Refused(refusal)) if refusal.errno == errno::ENOENT && i < last => {}
+                Err(failure) => return Err(env.explain(what.to_string(), &request, failure)),
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
 /// `dst remove`
 pub fn remove(env: &mut Env<'_>, args: &Remove) -> Result<(), Error> {
     check_name(&args.storage)?;
-    let mut which = NodeSelector::default();
-    let mut addresses = Vec::new();
-    if args.node.bytes().all(|b| b.is_ascii_digit()) && !args.node.is_empty() {
-        let index = args.node.parse();
-        which.index =
-            Some(index.map_err(|_| Error::usage(format!("\"{}\" is no index", args.node)))?);
-    } else {
-        match node::place(&args.node).map_err(Error::usage)? {
-            Place::Local(path) => which.path = Some(path),
-            Place::Remote(endpoint) => addresses = env.addresses(&endpoint)?,
-        }
-    }
+    let node = Named::read(env, &args.node)?;
     let mut client = env.client(&format!("cannot remove node {}", args.node))?;
-    remove_node(
-        env,
-        &mut client,
-        &args.storage,
-        &args.node,
-        &which,
-        &addresses,
-    )?;
+    remove_node(env, &mut client, &args.storage, &node)?;
     report(env, &mut client, &args.storage)
 }
 
-/// Removes the node that matches. A name with several addresses means the first of them that
-/// a node has.
+/// Removes a node.
 pub fn remove_node(
     env: &Env<'_>,
     client: &mut Client,
     storage: &str,
-    label: &str,
-    which: &NodeSelector,
-    addresses: &[SocketAddr],
+    node: &Named,
 ) -> Result<(), Error> {
-    let what = || format!("cannot remove node {label} from storage \"{storage}\"");
-    let mut candidates: Vec<NodeSelector> = addresses
-        .iter()
-        .map(|address| NodeSelector {
-            address: Some(*address),
-            ..which.clone()
-        })
-        .collect();
-    if candidates.is_empty() {
-        candidates.push(which.clone());
-    }
-    let last = candidates.len() - 1;
-    for (i, candidate) in candidates.iter().enumerate() {
-        let request = ops::node_del(storage, candidate);
-        match client.call(&request) {
-            Ok(_) => return Ok(()),
-            Err(Failure::Refused(refusal)) if refusal.errno == errno::ENOENT && i < last => {}
-            Err(failure) => return Err(env.explain(what(), &request, failure)),
-        }
-    }
+    let label = node.label();
+    let what = format!("cannot remove node {label} from storage \"{storage}\"");
+    node.call(env, client, &what, |which| ops::node_del(storage, which))?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::output::{bytes, time, Style, Table};
 use dst_core::units::Sectors;
 use serde_json::{json, Value};
 use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `dst status`
 pub fn status(env: &mut Env<'_>, name: Option<&str>) -> Result<(), Error> {
@@ -166,8 +167,29 @@ fn node_next(node: &Node) -> Option<String> {
             ))
         }
         "failed" => Some("its I/O fails until the storage is formed again".into()),
+        "suspended" => Some(format!(
+            "\"dst resume {} {}\" lets its I/O go on",
+            node.storage, node.index
+        )),
         _ => None,
     }
+}
+
+/// Since when the administrator keeps a node from its I/O, and how much of it waits.
+fn suspension(node: &Node) -> Option<String> {
+    if node.state != "suspended" {
+        return None;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let begun = now
+        .unwrap_or_default()
+        .saturating_sub(Duration::from_millis(node.since_ms.unwrap_or(0)));
+    let waiting = match node.queued.unwrap_or(0) {
+        1 => "1 request waits".to_string(),
+        n => format!("{n} requests wait"),
+    };
+    let since = time::timestamp(begun.as_secs());
+    Some(format!("since {since}, {waiting}"))
 }
 
 fn place(node: &Node) -> String {
@@ -216,7 +238,9 @@ fn node_table(style: Style, nodes: &[&Node]) -> String {
             node.errors.to_string(),
         ]);
         let next = node_next(node);
+        let suspended = suspension(node);
         let about = [
+            ("suspended", &suspended),
             ("reason", &node.reason),
             ("waits for", &node.waits_for),
             ("next", &next),

@@ -105,6 +105,8 @@ pub mod node_state {
     pub const FAILED: u32 = 4;
     /// The node is being torn down.
     pub const STOPPING: u32 = 5;
+    /// The administrator has suspended the node; I/O to it waits.
+    pub const SUSPENDED: u32 = 6;
     /// The names in the order of the values.
     pub const NAMES: &[&str] = &[
         "configured",
@@ -113,6 +115,7 @@ pub mod node_state {
         "reconnecting",
         "failed",
         "stopping",
+        "suspended",
     ];
 }
 
@@ -472,6 +475,9 @@ pub mod attr {
         pub const RECONNECTS: u16 = 32;
         /// Number of connections that are established now.
         pub const ESTABLISHED: u16 = 33;
+        /// Longest time in milliseconds that the request may wait. Absent or 0
+        /// means the module's default.
+        pub const TIMEOUT: u16 = 34;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "storage",
@@ -507,6 +513,7 @@ pub mod attr {
             "retries",
             "reconnects",
             "established",
+            "timeout",
         ];
     }
 
@@ -791,6 +798,15 @@ pub mod cmd {
     /// not given stays as it is. Returns when threads that are too many have
     /// ended what they do; I/O goes on meanwhile.
     pub const STORAGE_SET: u8 = 18;
+    /// Suspend a node of a storage that has started, named as for node-del:
+    /// I/O to it waits from now on, all other I/O goes on. What the node was
+    /// given before is waited for, for at most "timeout"; the reply tells
+    /// how much of it is still not answered then, and how much I/O waits.
+    /// Refused (EALREADY) if the node is suspended.
+    pub const NODE_SUSPEND: u8 = 19;
+    /// Let a suspended node, named as for node-del, go on: what has waited
+    /// is issued in its order. Refused (EINVAL) if it is not suspended.
+    pub const NODE_RESUME: u8 = 20;
 }
 
 /// Multicast groups.

@@ -3,7 +3,7 @@
 //! The state of the fake kernel and its rules, as far as the program can tell them.
 
 use super::socket::{message, refuse, FAMILY, GROUP};
-use dst_cli::error::errno::{EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENOENT};
+use dst_cli::error::errno::{EADDRNOTAVAIL, EALREADY, EBUSY, EEXIST, EINVAL, ENOENT};
 use dst_cli::model;
 use dst_cli::netlink::codec::{flags, message_type, Attr, AttrWriter, Attrs};
 use dst_cli::netlink::uapi::{self, attr, cmd};
@@ -38,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) start: Option<u64>,
     pub(crate) size: Option<u64>,
+    pub(crate) suspended: bool,
     /// Attributes beyond those above, for tests of the output.
     pub(crate) more: AttrWriter,
 }
@@ -120,6 +121,29 @@ impl Given<'_> {
     }
 }
 
+impl Storage {
+    /// The one node that a request means.
+    fn position(&self, given: &Given<'_>) -> Result<usize, Fault> {
+        let index = given.number(attr::node::INDEX);
+        let path = given.text(attr::node::PATH);
+        let address = given.address(attr::node::ADDRESS);
+        let start = given.number(attr::node::START);
+        let matches = |n: &Node| {
+            index.is_none_or(|i| i == u64::from(n.index))
+                && (path.is_none() || path == n.path)
+                && (address.is_none() || address == n.address)
+                && (start.is_none() || start == n.start)
+        };
+        self.nodes.iter().position(matches).ok_or_else(|| {
+            fail(
+                ENOENT,
+                "the storage \"storage\" has no such node",
+                Point::Nowhere,
+            )
+        })
+    }
+}
+
 impl Kernel {
     pub(crate) fn family(&self, datagram: &[u8], sequence: u32) -> Vec<u8> {
         if self.unloaded {
@@ -161,6 +185,8 @@ impl Kernel {
             }
             cmd::NODE_ADD => self.node_add(&given),
             cmd::NODE_DEL => self.node_del(&given),
+            cmd::NODE_SUSPEND => self.node_suspend(&given, true),
+            cmd::NODE_RESUME => self.node_suspend(&given, false),
             cmd::NODE_GET => {
                 let only = given.text(attr::node::STORAGE);
                 let wanted = |s: &&Storage| only.as_ref().is_none_or(|name| *name == s.name);
@@ -305,6 +331,7 @@ impl Kernel {
             address: given.address(attr::node::ADDRESS),
             start: given.number(attr::node::START),
             size: given.number(attr::node::SIZE),
+            suspended: false,
             more: AttrWriter::new(),
         });
         let mut reply = AttrWriter::new();
@@ -316,10 +343,6 @@ impl Kernel {
 
     fn node_del(&mut self, given: &Given<'_>) -> Answer {
         let name = given.text(attr::node::STORAGE).unwrap();
-        let index = given.number(attr::node::INDEX);
-        let path = given.text(attr::node::PATH);
-        let address = given.address(attr::node::ADDRESS);
-        let start = given.number(attr::node::START);
         let storage = self.find(&name, attr::node::STORAGE)?;
         if storage.state != uapi::storage_state::CONFIGURING {
             return Err(fail(
@@ -328,21 +351,48 @@ impl Kernel {
                 Point::At(attr::node::STORAGE),
             ));
         }
-        let matches = |n: &Node| {
-            index.is_none_or(|i| i == u64::from(n.index))
-                && (path.is_none() || path == n.path)
-                && (address.is_none() || address == n.address)
-                && (start.is_none() || start == n.start)
-        };
-        let Some(found) = storage.nodes.iter().position(matches) else {
-            return Err(fail(
-                ENOENT,
-                "the storage \"storage\" has no such node",
-                Point::Nowhere,
-            ));
-        };
+        let found = storage.position(given)?;
         storage.nodes.remove(found);
         Ok(vec![])
+    }
+
+    fn node_suspend(&mut self, given: &Given<'_>, suspend: bool) -> Answer {
+        let name = given.text(attr::node::STORAGE).unwrap();
+        let storage = self.find(&name, attr::node::STORAGE)?;
+        if storage.state != uapi::storage_state::RUNNING {
+            return Err(fail(
+                EINVAL,
+                "the storage \"storage\" is not started: there is no I/O to its nodes",
+                Point::At(attr::node::STORAGE),
+            ));
+        }
+        let found = storage.position(given)?;
+        let node = &mut storage.nodes[found];
+        let mut reply = AttrWriter::new();
+        reply
+            .string(attr::node::STORAGE, &name)
+            .u32(attr::node::INDEX, node.index);
+        match (suspend, std::mem::replace(&mut node.suspended, suspend)) {
+            (true, true) => Err(fail(
+                EALREADY,
+                "node 1 of \"storage\" is suspended already",
+                Point::Nowhere,
+            )),
+            (false, false) => Err(fail(
+                EINVAL,
+                "node 1 of \"storage\" is not suspended",
+                Point::Nowhere,
+            )),
+            (false, true) => Ok(vec![reply]),
+            (true, false) => {
+                // What hangs is told by tests of the output.
+                let left = u32::from(given.number(attr::node::TIMEOUT).is_some()) * 3;
+                reply
+                    .u32(attr::node::IN_FLIGHT, left)
+                    .u32(attr::node::QUEUED, 0);
+                Ok(vec![reply])
+            }
+        }
     }
 
     fn export_add(&mut self, given: &Given<'_>) -> Answer {

@@ -63,6 +63,11 @@ impl Node {
                 out.uint(kind, value);
             }
         }
+        if self.suspended {
+            out.u32(attr::node::STATE, uapi::node_state::SUSPENDED)
+                .uint(attr::node::SINCE, 3_600_000)
+                .u32(attr::node::QUEUED, 12);
+        }
         append(&mut out, &self.more);
         out
     }
@@ -127,6 +132,8 @@ pub(crate) fn describe(command: u8, attrs: Attrs<'_>) -> String {
         cmd::NODE_ADD => ("node-add", attr::node::NAMES),
         cmd::NODE_DEL => ("node-del", attr::node::NAMES),
         cmd::NODE_GET => ("node-get", attr::node::NAMES),
+        cmd::NODE_SUSPEND => ("node-suspend", attr::node::NAMES),
+        cmd::NODE_RESUME => ("node-resume", attr::node::NAMES),
         cmd::EXPORT_ADD => ("export-add", attr::export::NAMES),
         cmd::EXPORT_DEL => ("export-del", attr::export::NAMES),
         cmd::EXPORT_SET => ("export-set", attr::export::NAMES),

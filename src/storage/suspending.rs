@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suspending a node of a started storage, and letting it go on.
+//!
+//! I/O to a suspended node waits where I/O to a node without room waits ([`super::parking`]), so
+//! it takes no memory, keeps its order, and ends with the storage. What the node was given before
+//! is not taken back. Nothing else waits, but for flushes: they go to every node that has a
+//! volatile cache.
+
+use super::{
+    config::{NodeSelector, StorageState, Suspension},
+    fault::Outcome,
+    lane::Lane,
+    running::Running,
+    storage::Storage,
+    wait::Deadline,
+};
+use crate::{exec::Timer, fault, sys::refusal::Field};
+use kernel::{
+    prelude::*,
+    sync::{atomic::ordering, Arc},
+    time::Delta,
+};
+
+/// Milliseconds for what the node was given before, if nothing else is asked for.
+const DRAIN_MS: u32 = 5_000;
+
+/// Milliseconds for a resumption to wait for another request.
+const RESUME_MS: u32 = 8_000;
+
+/// Milliseconds between two looks.
+const LOOK_MS: i64 = 2;
+
+impl Storage {
+    /// Suspends a node. Waits until it has answered what it was given before, or the time is over;
+    /// tells what is left.
+    pub fn node_suspend(&self, which: &NodeSelector, limit: Option<u32>) -> Outcome<Suspension> {
+        let deadline = Deadline::after(limit.unwrap_or(DRAIN_MS));
+        let _operation = self.lock_operation(&deadline)?;
+        let (running, index) = self.running_node(which)?;
+        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        if !active.lane.suspend() {
+            return Err(fault!(
+                EALREADY,
+                None,
+                "node {} of \"{}\" is suspended already",
+                index,
+                self.config().name.as_str()
+            ));
+        }
+        self.notice(&running);
+        let drained = Timer::new()
+            .map(|timer| drained(active.lane.clone(), timer))
+            .and_then(|drained| self.patience(&deadline).run(drained));
+        match drained {
+            Ok(()) | Err(ETIMEDOUT) => {}
+            Err(error) => {
+                active.lane.resume();
+                self.notice(&running);
+                return Err(match error {
+                    ECANCELED => fault!(ECANCELED, Field::Name, "the storage is being deleted"),
+                    EINTR => fault!(EINTR, None, "interrupted; the node goes on"),
+                    error => error.into(),
+                });
+            }
+        }
+        Ok(Suspension {
+            index,
+            in_flight: active.lane.in_flight(),
+            queued: active.lane.waiting.load(ordering::Relaxed),
+        })
+    }
+
+    /// Lets a suspended node go on; returns its index.
+    pub fn node_resume(&self, which: &NodeSelector) -> Outcome<u32> {
+        let _operation = self.lock_operation(&Deadline::after(RESUME_MS))?;
+        let (running, index) = self.running_node(which)?;
+        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        if !active.lane.resume() {
+            return Err(fault!(
+                EINVAL,
+                None,
+                "node {} of \"{}\" is not suspended",
+                index,
+                self.config().name.as_str()
+            ));
+        }
+        self.notice(&running);
+        Ok(index)
+    }
+
+    /// The moving parts, and the index of the node that is meant.
+    fn running_node(&self, which: &NodeSelector) -> Outcome<(Arc<Running>, u32)> {
+        let state = self.state();
+        if state.gone {
+            return Err(self.missing());
+        }
+        let name = self.config().name.as_str();
+        let running = match (state.phase, &state.running) {
+            (StorageState::Running, Some(running)) => running.clone(),
+            (StorageState::Stopping, _) => {
+                return Err(fault!(
+                    EBUSY,
+                    Field::Name,
+                    "the storage \"{}\" is being deleted",
+                    name
+                ))
+            }
+            _ => {
+                return Err(fault!(
+                    EINVAL,
+                    Field::Name,
+                    "the storage \"{}\" is not started: there is no I/O to its nodes",
+                    name
+                ))
+            }
+        };
+        let at = self.position(&state, which)?;
+        let member = state.members.get(at).ok_or(ENOENT)?;
+        Ok((running, member.index()))
+    }
+}
+
+/// Waits until nothing is at the node, or on its way there.
+async fn drained(lane: Arc<Lane>, mut timer: Timer) {
+    while lane.in_flight() > 0 {
+        timer.sleep(Delta::from_millis(LOOK_MS)).await;
+    }
+}
