@@ -11,6 +11,7 @@
 pub mod access;
 pub mod args;
 pub mod command;
+pub mod config;
 pub mod endpoint;
 pub mod env;
 pub mod error;

@@ -16,6 +16,8 @@ pub struct NewStorage {
     pub algorithm: String,
     /// Disk without `/dev/`.
     pub disk: String,
+    /// Identity that the nodes' labels must carry.
+    pub uuid: Option<[u8; uapi::UUID_LEN]>,
     /// Nodes carry no label.
     pub raw: bool,
     /// The disk refuses writes.
@@ -59,6 +61,8 @@ pub struct NodeOptions {
     pub connections: Option<u32>,
     /// Requests in flight on one connection.
     pub queue_depth: Option<u32>,
+    /// Most bytes in one request.
+    pub max_transfer: Option<u32>,
     /// Milliseconds in which a connection must be made.
     pub connect_timeout: Option<u32>,
     /// Milliseconds of silence after which the peer is asked.
@@ -101,6 +105,14 @@ pub struct NewExport {
     pub queue_depth: Option<u32>,
     /// Most connections.
     pub max_clients: Option<u32>,
+    /// Most bytes in one request.
+    pub max_transfer: Option<u32>,
+    /// Most memory for the data of one client, in bytes.
+    pub client_memory: Option<u64>,
+    /// Milliseconds for the negotiation of a new connection.
+    pub hello_timeout: Option<u32>,
+    /// Milliseconds of silence after which a client counts as dead.
+    pub idle_timeout: Option<u32>,
 }
 
 /// Which export is meant.
@@ -141,6 +153,7 @@ pub fn storage_add(new: &NewStorage) -> Request {
         .text(attr::storage::NAME, &new.name)
         .text(attr::storage::ALGORITHM, &new.algorithm)
         .text(attr::storage::DISK, &new.disk)
+        .maybe(attr::storage::UUID, new.uuid.map(Value::Uuid))
         .flags(attr::storage::FLAGS, flags, NAMES)
 }
 
@@ -236,6 +249,7 @@ pub fn node_add(storage: &str, new: &NewNode) -> Request {
             u32_value(o.connections.filter(|_| remote)),
         )
         .maybe(attr::node::QUEUE_DEPTH, u32_value(o.queue_depth))
+        .maybe(attr::node::MAX_TRANSFER, u32_value(o.max_transfer))
         .maybe(attr::node::CONNECT_TIMEOUT, u32_value(o.connect_timeout))
         .maybe(
             attr::node::KEEPALIVE,
@@ -304,7 +318,11 @@ pub fn export_add(new: &NewExport) -> Request {
     allowed(request, &new.allow)
         .maybe(attr::export::BACKLOG, u32_value(new.backlog))
         .maybe(attr::export::QUEUE_DEPTH, u32_value(new.queue_depth))
+        .maybe(attr::export::MAX_TRANSFER, u32_value(new.max_transfer))
         .maybe(attr::export::MAX_CLIENTS, u32_value(new.max_clients))
+        .maybe(attr::export::CLIENT_MEMORY, uint_value(new.client_memory))
+        .maybe(attr::export::HELLO_TIMEOUT, u32_value(new.hello_timeout))
+        .maybe(attr::export::IDLE_TIMEOUT, u32_value(new.idle_timeout))
 }
 
 /// Deletes an export.

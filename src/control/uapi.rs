@@ -294,8 +294,10 @@ pub mod attr {
         /// Name of the disk without "/dev/": "dst", or a name that begins with
         /// "dst-". Absent in a request means "dst".
         pub const DISK: u16 = 3;
-        /// Identity of the storage that its nodes' labels carry. Absent when
-        /// adding: taken from the labels, or made up if there are none.
+        /// Identity of the storage that its nodes' labels carry. If it is given
+        /// when adding, the nodes must have labels with it, unless the start is
+        /// forced. Absent when adding: taken from the labels, or made up if
+        /// there are none.
         pub const UUID: u16 = 4;
         /// `flags`
         pub const FLAGS: u16 = 5;

@@ -227,6 +227,18 @@ impl Wanted<'_> {
     /// again.
     fn is_new(&self, found: &[Found]) -> Outcome<bool> {
         if found.iter().all(|found| found.is_blank(self.config)) {
+            // Who gives an identity means a storage that exists: these are the wrong nodes, or
+            // their labels are lost, and a new storage would be an empty one.
+            let forced = self.members.iter().all(|member| self.is_forced(member));
+            if self.config.uuid.is_some() && !forced {
+                return Err(fault!(
+                    ENODATA,
+                    None,
+                    "no node carries a label, and the storage with the given identity exists; \
+                     look whether these are its nodes, or use --force or no identity to make a \
+                     new storage"
+                ));
+            }
             return Ok(true);
         }
         let Err(problem) = self.check_all(found) else {

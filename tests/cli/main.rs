@@ -9,6 +9,8 @@ mod fake;
 mod formats;
 mod legacy;
 mod output;
+mod restore;
+mod save;
 mod spec;
 mod suspend;
 mod verbs;

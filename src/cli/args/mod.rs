@@ -2,6 +2,7 @@
 
 //! The command line: verbs, or the options of 2007.
 
+pub mod boot;
 pub mod legacy;
 pub mod verbs;
 

@@ -2,6 +2,7 @@
 
 //! The verbs, as the user types them.
 
+use super::boot::{Restore, Save};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
@@ -89,6 +90,10 @@ pub enum Verb {
     Set(Set),
     /// Show storages and their nodes: state, what they wait for, what comes next
     Status(Status),
+    /// Write what this machine exports and which storages it uses to a file
+    Save(Save),
+    /// Make what a file of "dst save" says and is not there
+    Restore(Restore),
     /// Serve a disk of this machine to others
     #[command(subcommand)]
     Export(ExportVerb),

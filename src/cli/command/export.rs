@@ -78,6 +78,10 @@ pub fn add_verb(env: &mut Env<'_>, args: &ExportAdd) -> Result<(), Error> {
         backlog: args.backlog,
         queue_depth: args.queue_depth,
         max_clients: args.max_clients,
+        max_transfer: None,
+        client_memory: None,
+        hello_timeout: None,
+        idle_timeout: None,
     };
     add(env, &endpoint, new)
 }
@@ -100,14 +104,39 @@ pub fn check_device(path: &str) -> Result<(), Error> {
 
 /// Adds an export at the first address of `endpoint` that this machine has.
 pub fn add(env: &mut Env<'_>, endpoint: &Endpoint, mut new: NewExport) -> Result<(), Error> {
+    let what = format!("cannot export {} at {endpoint}", new.path);
+    let mut client = env.client(&what)?;
+    let told = make(env, &mut client, endpoint, &mut new)?;
+    let address = told.address.unwrap_or(new.address);
+    let text = format!("export {}: {} at {address}\n", told.id, new.path);
+    let data = json!({"export": {"id": told.id, "path": new.path, "address": address}});
+    env.finish(&client, &text, data)?;
+    if new.allow.is_empty() {
+        let how = match told.id {
+            0 => "--allow PREFIX=rw".to_string(),
+            id => format!("\"dst export set {id} --allow PREFIX=rw\""),
+        };
+        env.note(&format!(
+            "nobody may connect yet: allow somebody with {how}"
+        ));
+    }
+    Ok(())
+}
+
+/// Asks for an export at one address of `endpoint` after the other, and gives what the module
+/// tells about it: nothing in a dry run.
+pub fn make(
+    env: &Env<'_>,
+    client: &mut Client,
+    endpoint: &Endpoint,
+    new: &mut NewExport,
+) -> Result<model::Export, Error> {
     let addresses = env.addresses(endpoint)?;
-    let what = || format!("cannot export {} at {endpoint}", new.path);
-    let mut client = env.client(&what())?;
     let last = addresses.len() - 1;
     let mut reply = None;
     for (i, address) in addresses.iter().enumerate() {
         new.address = *address;
-        let request = ops::export_add(&new);
+        let request = ops::export_add(new);
         match client.call(&request) {
             Ok(replies) => {
                 reply = replies.into_iter().next();
@@ -123,23 +152,10 @@ pub fn add(env: &mut Env<'_>, endpoint: &Endpoint, mut new: NewExport) -> Result
     let told = reply
         .map(|reply| model::Export::decode(&reply.attributes))
         .transpose();
-    let told = told
-        .map_err(|m| Error::from_failure("cannot read the export's number", Failure::Malformed(m)))?
-        .unwrap_or_default();
-    let address = told.address.unwrap_or(new.address);
-    let text = format!("export {}: {} at {address}\n", told.id, new.path);
-    let data = json!({"export": {"id": told.id, "path": new.path, "address": address}});
-    env.finish(&client, &text, data)?;
-    if new.allow.is_empty() {
-        let how = match told.id {
-            0 => "--allow PREFIX=rw".to_string(),
-            id => format!("\"dst export set {id} --allow PREFIX=rw\""),
-        };
-        env.note(&format!(
-            "nobody may connect yet: allow somebody with {how}"
-        ));
-    }
-    Ok(())
+    let told = told.map_err(|m| {
+        Error::from_failure("cannot read the export's number", Failure::Malformed(m))
+    })?;
+    Ok(told.unwrap_or_default())
 }
 
 /// Reads which export is meant: number, device, address, or name.

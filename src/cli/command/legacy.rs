@@ -224,6 +224,7 @@ fn new_storage(
         name: name.to_string(),
         algorithm: algorithm.unwrap_or_else(|| "linear".to_string()),
         disk: disk.unwrap_or_else(|| dst_core::names::DEFAULT_DISK.to_string()),
+        uuid: None,
         raw: args.raw,
         read_only: args.read_only,
     }
@@ -302,6 +303,10 @@ fn add_export(env: &mut Env<'_>, args: &Legacy, name: &str) -> Result<(), Error>
         backlog: args.backlog,
         queue_depth: None,
         max_clients: None,
+        max_transfer: None,
+        client_memory: None,
+        hello_timeout: None,
+        idle_timeout: None,
     };
     export::add(env, &endpoint, new)
 }

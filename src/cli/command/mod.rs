@@ -8,6 +8,8 @@ pub mod export;
 pub mod info;
 pub mod legacy;
 pub mod node;
+pub mod restore;
+pub mod save;
 pub mod shell;
 pub mod status;
 pub mod storage;
@@ -29,6 +31,8 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Start(args) => storage::start(env, &args.storage, args.force, args.timeout),
         Verb::Delete(args) => storage::delete(env, &args.storage, args.force, args.timeout),
         Verb::Set(args) => storage::set(env, args),
+        Verb::Save(args) => save::save(env, args),
+        Verb::Restore(args) => restore::restore(env, args),
         Verb::Status(args) => status::status(env, args.storage.as_deref()),
         Verb::Export(ExportVerb::Add(args)) => export::add_verb(env, args),
         Verb::Export(ExportVerb::List) => export::list(env),

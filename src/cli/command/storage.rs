@@ -20,6 +20,7 @@ pub fn node_options(args: &NodeArgs, force: bool) -> NodeOptions {
         fail_fast: args.fail_fast,
         connections: args.connections,
         queue_depth: args.queue_depth,
+        max_transfer: None,
         connect_timeout: args.connect_timeout,
         keepalive: args.keepalive,
         retry_limit: args.retry_limit,
@@ -52,6 +53,7 @@ pub fn create(env: &mut Env<'_>, args: &Create) -> Result<(), Error> {
         name: args.name.clone(),
         algorithm: algorithm_name(&args.alg),
         disk: disk_name(&args.device)?,
+        uuid: None,
         raw: args.raw,
         read_only: args.read_only,
     };

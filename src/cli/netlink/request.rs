@@ -4,7 +4,7 @@
 //! printed (`--dry-run`) and searched for the attribute that the kernel objects to.
 
 use super::codec::{AttrWriter, Attrs, ATTR_HEADER_LEN, GENL_HEADER_LEN, HEADER_LEN};
-use super::uapi::attr;
+use super::uapi::{attr, UUID_LEN};
 use crate::access::{self, Allow};
 use serde::Serialize;
 use std::fmt;
@@ -30,6 +30,8 @@ pub enum Value {
     Enum(u32, &'static [&'static str]),
     /// A set of named bits.
     Flags(u32, &'static [&'static str]),
+    /// An identity.
+    Uuid([u8; UUID_LEN]),
     /// A nest that holds the address of a socket.
     Address(SocketAddr),
     /// A nest that holds an entry of an access list.
@@ -48,10 +50,21 @@ impl fmt::Display for Value {
                 None => write!(f, "{n}"),
             },
             Value::Flags(bits, names) => f.write_str(&flag_names(*bits, names).join("+")),
+            Value::Uuid(id) => f.write_str(&uuid_text(id)),
             Value::Address(a) => write!(f, "{a}"),
             Value::Allow(a) => write!(f, "{a}"),
         }
     }
+}
+
+/// An identity as sysfs shows it: `8-4-4-4-12` digits.
+pub fn uuid_text(id: &[u8; UUID_LEN]) -> String {
+    let mut text = String::new();
+    for (i, byte) in id.iter().enumerate() {
+        let dash = if matches!(i, 4 | 6 | 8 | 10) { "-" } else { "" };
+        text.push_str(&format!("{dash}{byte:02x}"));
+    }
+    text
 }
 
 /// The names of the bits that are set, unknown ones as numbers.
@@ -129,6 +142,7 @@ impl Request {
                 Value::U32(n) | Value::Enum(n, _) | Value::Flags(n, _) => out.u32(*kind, *n),
                 Value::S32(n) => out.put(*kind, &n.to_ne_bytes()),
                 Value::Uint(n) => out.uint(*kind, *n),
+                Value::Uuid(id) => out.put(*kind, id),
                 Value::Address(a) => out.nest(*kind, &encode_address(a)),
                 Value::Allow(a) => out.nest(*kind, &encode_allow(a)),
             };

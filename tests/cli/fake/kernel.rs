@@ -75,6 +75,8 @@ pub(crate) struct Kernel {
     /// Attributes of connections to be dumped.
     pub(crate) connections: Vec<AttrWriter>,
     pub(crate) faults: Vec<Fault>,
+    /// After so many refusals no fault is left.
+    pub(crate) heals_after: Option<u32>,
     /// Addresses that this machine does not have.
     pub(crate) foreign: Vec<SocketAddr>,
     /// The module is not loaded.
@@ -114,6 +116,15 @@ impl Given<'_> {
 
     fn number(&self, kind: u16) -> Option<u64> {
         self.attr(kind).map(|a| a.number().unwrap())
+    }
+
+    /// The attributes of these types, to be told again.
+    fn kept(&self, kinds: &[u16]) -> AttrWriter {
+        let mut out = AttrWriter::new();
+        for attribute in self.0.iter().filter(|a| kinds.contains(&a.kind)) {
+            out.put(attribute.kind, attribute.value);
+        }
+        out
     }
 
     fn address(&self, kind: u16) -> Option<SocketAddr> {
@@ -199,7 +210,18 @@ impl Kernel {
             }
             cmd::EXPORT_ADD => self.export_add(&given),
             cmd::EXPORT_DEL => self.export_del(&given),
-            cmd::EXPORT_SET => self.export_index(&given).map(|_| Vec::new()),
+            cmd::EXPORT_SET => {
+                let index = self.export_index(&given)?;
+                let mut more = given.kept(&[attr::export::ALLOW]);
+                for other in Attrs::new(self.exports[index].more.as_bytes()) {
+                    let other = other.unwrap();
+                    if other.kind != attr::export::ALLOW {
+                        more.put(other.kind, other.value);
+                    }
+                }
+                self.exports[index].more = more;
+                Ok(Vec::new())
+            }
             cmd::EXPORT_GET => Ok(self.exports.iter().map(Export::tell).collect()),
             cmd::CONNECTION_GET => Ok(self.connections.clone()),
             cmd::INFO_GET => Ok(vec![super::tell::info()]),
@@ -224,6 +246,7 @@ impl Kernel {
             algorithm: given.text(attr::storage::ALGORITHM).unwrap(),
             disk: given.text(attr::storage::DISK).unwrap_or("dst".into()),
             flags: u32::try_from(given.number(attr::storage::FLAGS).unwrap_or(0)).unwrap(),
+            more: given.kept(&[attr::storage::UUID]),
             ..Storage::default()
         };
         if self.storages.iter().any(|s| s.name == new.name) {
@@ -332,7 +355,16 @@ impl Kernel {
             start: given.number(attr::node::START),
             size: given.number(attr::node::SIZE),
             suspended: false,
-            more: AttrWriter::new(),
+            more: given.kept(&[
+                attr::node::EXPORT,
+                attr::node::FLAGS,
+                attr::node::CONNECTIONS,
+                attr::node::QUEUE_DEPTH,
+                attr::node::MAX_TRANSFER,
+                attr::node::CONNECT_TIMEOUT,
+                attr::node::KEEPALIVE,
+                attr::node::RETRY_LIMIT,
+            ]),
         });
         let mut reply = AttrWriter::new();
         reply
@@ -410,6 +442,17 @@ impl Kernel {
             name: given.text(attr::export::NAME),
             path: given.text(attr::export::PATH).unwrap(),
             address: Some(address),
+            more: given.kept(&[
+                attr::export::FLAGS,
+                attr::export::ALLOW,
+                attr::export::BACKLOG,
+                attr::export::QUEUE_DEPTH,
+                attr::export::MAX_TRANSFER,
+                attr::export::MAX_CLIENTS,
+                attr::export::CLIENT_MEMORY,
+                attr::export::HELLO_TIMEOUT,
+                attr::export::IDLE_TIMEOUT,
+            ]),
             ..Export::default()
         };
         let reply = export.tell();

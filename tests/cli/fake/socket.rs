@@ -141,7 +141,13 @@ impl Datagrams for FakeSocket {
             .find(|f| text.starts_with(f.operation))
             .cloned();
         let result = match fault {
-            Some(fault) => Err(fault),
+            Some(fault) => {
+                kernel.heals_after = kernel.heals_after.map(|left| left.saturating_sub(1));
+                if kernel.heals_after == Some(0) {
+                    kernel.faults.clear();
+                }
+                Err(fault)
+            }
             None => kernel.perform(command, attrs, dump),
         };
         drop(kernel);

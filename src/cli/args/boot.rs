@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The verbs that keep what runs over a start of the machine.
+
+use super::verbs::parse_seconds;
+use clap::Args as ClapArgs;
+
+/// `dst save`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "The file is replaced in one step; the one before stays as FILE.old.\n\n\
+                        Examples:\n  dst save\n  dst save -            prints it\n  \
+                        dst save /root/storages.conf"
+)]
+pub struct Save {
+    /// The file; "-" prints it
+    #[arg(value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub file: std::path::PathBuf,
+    /// Print it
+    #[arg(long, conflicts_with = "file")]
+    pub stdout: bool,
+    /// Replace the file although nothing runs that could be written
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `dst restore`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "What is there already is left alone. What is there and differs from the file is \
+                        told and left as it is, unless --change is given: then access lists and \
+                        workers are made as the file says.\n\nExamples:\n  dst restore --dry-run\n  \
+                        dst restore --wait 300\n  dst restore --exports /root/storages.conf"
+)]
+pub struct Restore {
+    /// The file
+    #[arg(value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub file: std::path::PathBuf,
+    /// Only the exports
+    #[arg(long)]
+    pub exports: bool,
+    /// Only the storages
+    #[arg(long, conflicts_with = "exports")]
+    pub storages: bool,
+    /// Time in seconds to wait for devices and machines that are not there yet; 0 for not at all
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_wait)]
+    pub wait: u32,
+    /// Change access lists and workers that differ from the file
+    #[arg(long)]
+    pub change: bool,
+}
+
+/// Reads a time in seconds that may be 0, and gives milliseconds.
+pub fn parse_wait(text: &str) -> Result<u32, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    parse_seconds(text)
+}
