@@ -30,6 +30,7 @@
 //! | [`worker_state`] | what a worker of a pool is doing, and who may hand it what             |
 //! | [`lease`]        | who may work under a name, and until when                              |
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
+//! | [`transaction`]  | which requests may be sent when, across lost connections               |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
 //! | [`text`]         | short texts without allocation                                         |
 
@@ -48,6 +49,7 @@ pub mod session;
 pub mod signature;
 pub mod task_state;
 pub mod text;
+pub mod transaction;
 pub mod units;
 pub mod wire;
 pub mod worker_state;

@@ -23,6 +23,7 @@ mod session;
 mod signature;
 mod task_state;
 mod text_units;
+mod transaction;
 mod worker_state;
 
 use proptest::test_runner::{Config, RngSeed};
