@@ -31,6 +31,7 @@
 //! | [`lease`]        | who may work under a name, and until when                              |
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
 //! | [`transaction`]  | which requests may be sent when, across lost connections               |
+//! | [`fence`]        | who may use an export, and when what others had sent to it is over     |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
 //! | [`text`]         | short texts without allocation                                         |
 
@@ -41,6 +42,7 @@
 
 pub mod access;
 pub mod backoff;
+pub mod fence;
 pub mod label;
 pub mod lease;
 pub mod map;

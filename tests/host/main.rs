@@ -8,6 +8,7 @@ mod access;
 mod backoff;
 mod codec;
 mod documents;
+mod fence;
 mod fuzz;
 mod golden;
 mod hello;
