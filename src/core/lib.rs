@@ -32,6 +32,7 @@
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
 //! | [`transaction`]  | which requests may be sent when, across lost connections               |
 //! | [`fence`]        | who may use an export, and when what others had sent to it is over     |
+//! | [`write_back`]   | which flushes fail because a server has lost its cache                 |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
 //! | [`text`]         | short texts without allocation                                         |
 
@@ -55,3 +56,4 @@ pub mod transaction;
 pub mod units;
 pub mod wire;
 pub mod worker_state;
+pub mod write_back;

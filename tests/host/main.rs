@@ -26,6 +26,7 @@ mod task_state;
 mod text_units;
 mod transaction;
 mod worker_state;
+mod write_back;
 
 use proptest::test_runner::{Config, RngSeed};
 
