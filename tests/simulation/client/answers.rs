@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the client receives.
+
+use super::{Piece, Receiving};
+use crate::{
+    core::{
+        transaction::{Answered, Link, Tag},
+        write_back::Life,
+    },
+    history::{Id, Kind},
+    network::{Message, Wire},
+    world::{Event, World},
+};
+
+impl World {
+    /// The client receives.
+    pub(crate) fn client_receives(&mut self, wire: Wire, message: Message) {
+        let Some(line) = self.line_of(wire) else {
+            return;
+        };
+        self.client.lines[line].heard = self.now;
+        self.client.lines[line].asked = false;
+        match message {
+            Message::Welcome(identity) => self.welcome(line, identity),
+            Message::Busy => self.client_leaves(wire),
+            Message::Reply { tag, data, ok } => self.reply(wire, line, tag, data, ok),
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, wire: Wire, line: usize, tag: Tag, data: Vec<Id>, ok: bool) {
+        let Some(link) = self.client.lines[line].link else {
+            return self.client_leaves(wire);
+        };
+        let kind = match self.client.table.answered(tag, link) {
+            Answered::InFlight(piece) => piece.0.kind,
+            Answered::Sending => return self.reply_early(line, tag, ok),
+            Answered::Stale => return self.note("stale answer"),
+            Answered::Unknown => {
+                self.note("answer to nothing");
+                return self.client_leaves(wire);
+            }
+        };
+        if kind == Kind::Read && ok && self.chance(4) {
+            return self.fill(tag, data, link);
+        }
+        let Some(piece) = self.client.table.take(tag) else {
+            return;
+        };
+        self.judge(line, tag, &piece, &data, ok);
+    }
+
+    fn reply_early(&mut self, line: usize, tag: Tag, ok: bool) {
+        self.note("answer before the data was sent");
+        if let Some(sending) = self.client.sending.get(&tag.to_wire()) {
+            if let Some(out) = self.client.out.get_mut(&sending.piece.0.id) {
+                out.answered = true;
+            }
+        }
+        if let Some(life) = self.client.lines[line].life {
+            self.client.table.early(tag, (ok, life));
+        }
+    }
+
+    /// The data of a read comes.
+    fn fill(&mut self, tag: Tag, data: Vec<Id>, link: Link) {
+        if let Some(piece) = self.client.table.receive(tag) {
+            let receiving = Receiving { piece, data, link };
+            self.client.receiving.insert(tag.to_wire(), receiving);
+            let delay = self.between(0, 50_000);
+            self.after(delay, Event::Received(self.clients, tag.to_wire()));
+        }
+    }
+
+    /// The data of a read has come.
+    pub(crate) fn received(&mut self, tag: Tag) {
+        if let Some(receiving) = self.client.receiving.remove(&tag.to_wire()) {
+            let Receiving { piece, data, link } = receiving;
+            self.judge(link.connection.into(), tag, &piece, &data, true);
+        }
+    }
+
+    /// Gives back what the receiver is filling on a connection that is lost.
+    pub(super) fn interrupt(&mut self, link: Link) {
+        let receiving = std::mem::take(&mut self.client.receiving);
+        for (tag, receiving) in receiving {
+            if receiving.link == link {
+                self.note("read interrupted");
+                let tag = Tag::from_wire(tag);
+                self.client.table.interrupted(tag, receiving.piece);
+            } else {
+                self.client.receiving.insert(tag, receiving);
+            }
+        }
+    }
+
+    pub(super) fn write_ended(&mut self, life: Life) {
+        if Some(life) != self.client.lines.iter().filter_map(|line| line.life).max() {
+            self.note("write acknowledged by a server that is gone");
+            self.history.news();
+        }
+        self.client.write_back.write_ended(life);
+    }
+
+    fn judge(&mut self, line: usize, tag: Tag, piece: &Piece, data: &[Id], ok: bool) {
+        let wish = piece.0;
+        let ok = match wish.kind {
+            Kind::Read if ok => {
+                let result = self.history.brought(wish.id, data);
+                self.check(result);
+                true
+            }
+            Kind::Read => false,
+            Kind::Write => ok,
+            Kind::Flush => {
+                let (began, now) = (wish.era, self.client.era);
+                let held = self
+                    .client
+                    .write_back
+                    .flush_ended(wish.covers, ok, began, now);
+                if ok && !held {
+                    self.note("flush failed for a lost cache");
+                    let result = self.history.tells(wish.id);
+                    self.check(result);
+                }
+                self.flush_ended();
+                ok && held
+            }
+        };
+        if let Some(life) = self.client.lines[line].life {
+            self.end(tag, piece, ok, life);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has happened, and how often: a fault that never occurs proves nothing.
+
+use std::collections::BTreeMap;
+
+/// Everything that must occur in a run of enough seeds.
+pub const EXPECTED: &[&str] = &[
+    // What the application asks.
+    "read",
+    "write",
+    "flush",
+    "no place",
+    "place not used",
+    // Faults.
+    "connection reset",
+    "connection half open",
+    "connection half open for ever",
+    "network cut",
+    "answers late",
+    "server crash",
+    "write torn by a crash",
+    "cached write lost",
+    "client crash",
+    "device error",
+    "request never answered",
+    "answered twice",
+    "answer on another connection",
+    "request taken after the close",
+    "write acknowledged by a server that is gone",
+    // Transitions of the client.
+    "answer before the data was sent",
+    "data sent on a lost connection",
+    "data not sent on a lost connection",
+    "read interrupted",
+    "stale answer",
+    "answer to nothing",
+    "request begun without a connection",
+    "request kept behind another",
+    "request sent later",
+    "connection closed for a late answer",
+    "silent connection closed",
+    "request ended in error",
+    "ghost",
+    "ghost gone",
+    "flush failed for a lost cache",
+    // Transitions of the server.
+    "earlier connection closed by the server",
+    "hello waited for the fence",
+    "hello waited for another session",
+    "hello refused: busy",
+    "hello refused: superseded",
+];
+
+/// Counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+impl Coverage {
+    /// `what` has happened.
+    pub fn note(&mut self, what: &'static str) {
+        debug_assert!(EXPECTED.contains(&what), "{what}");
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// Adds what has happened in another run.
+    pub fn add(&mut self, other: &Self) {
+        for (what, count) in &other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// How often each of [`EXPECTED`] has happened.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        EXPECTED
+            .iter()
+            .map(|what| (*what, self.0.get(what).copied().unwrap_or(0)))
+    }
+
+    /// What has never happened.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.counts()
+            .filter(|(_, count)| *count == 0)
+            .map(|(what, _)| what)
+            .collect()
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each broken variant until it is found. The seeds without a fault are the test `simulation`.
+
+use simulation::{many, run, variants};
+
+/// In so many seeds each variant has to be found.
+const SEEDS: u64 = 4_000;
+
+fn found(variant: &'static str) {
+    let summary = many(1..1 + SEEDS, Some(variant), 1);
+    let (seed, broken) = summary.broken.expect("the variant is not found");
+    println!("seed {seed}: {broken}");
+    let (rule, _) = broken.split_once(':').unwrap();
+    let (name, what) = variants().find(|(name, _)| *name == variant).unwrap();
+    let row = format!("| `{name}` | {what} | {rule} |");
+    assert!(document().contains(&row), "not in the document: {row}");
+}
+
+fn document() -> String {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../Documentation/testing.md"
+    );
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_document_names_no_other_variant() {
+    let document = document();
+    let (_, table) = document.split_once("| variant | what it breaks |").unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    assert_eq!(rows.count(), variants().count());
+}
+
+#[test]
+fn a_seed_repeats_itself() {
+    for seed in 1..10 {
+        assert_eq!(run(seed, true).trace, run(seed, true).trace);
+    }
+}
+
+mod variant {
+    use super::found;
+
+    include!(concat!(env!("OUT_DIR"), "/variants.rs"));
+}
