@@ -53,6 +53,10 @@ test-debug: ## Run the guest tests on a kernel that checks itself (builds it onc
 test-kcsan: ## Run some guest tests on a kernel that looks for data races (builds it once, about 20 minutes)
 	@tests/run --kcsan $(T)
 
+.PHONY: sim
+sim: ## The protocol in a simulated world (SEEDS=4000, SEED=one with a trace, MUTATE=variant, list or all)
+	@scripts/simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
+
 .PHONY: soak soak-power-cut soak-loom
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
