@@ -88,6 +88,30 @@ modules_install: ## Install what "make modules" built
 modules_clean: ## Remove what "make modules" built
 	$(kernel_make) clean
 
+.PHONY: install uninstall
+# What "cargo build" or "make dst" made.
+PROGRAM ?= $(firstword $(wildcard target/release/dst build/dst))
+PREFIX ?= /usr/local
+sbindir = $(PREFIX)/sbin
+unitdir = $(PREFIX)/lib/systemd/system
+rulesdir = $(PREFIX)/lib/udev/rules.d
+mandir = $(PREFIX)/share/man/man8
+completiondir = $(PREFIX)/share/bash-completion/completions
+units = dst-exports.service dst-storages.service dst-shutdown.service
+install: ## Install program, systemd units, udev rules, manual and completion (PREFIX=/usr/local, DESTDIR=)
+	@test -n "$(PROGRAM)" || { echo 'build the program first: cargo build --release -p dst' >&2; exit 1; }
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(sbindir)/dst
+	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(rulesdir) $(DESTDIR)$(mandir) $(DESTDIR)$(completiondir)
+	for unit in $(units); do \
+		sed 's|@sbindir@|$(sbindir)|' systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; \
+	done
+	sed 's|@sbindir@|$(sbindir)|' udev/60-dst.rules >$(DESTDIR)$(rulesdir)/60-dst.rules
+	$(PROGRAM) man --dir $(DESTDIR)$(mandir) >/dev/null
+	$(PROGRAM) completions bash >$(DESTDIR)$(completiondir)/dst
+uninstall: ## Remove what "make install" installed
+	cd $(DESTDIR)/ && rm -f $(addprefix .$(unitdir)/,$(units)) .$(rulesdir)/60-dst.rules .$(sbindir)/dst \
+		.$(completiondir)/dst .$(mandir)/dst.8 .$(mandir)/dst-*.8
+
 .PHONY: clean clean-cache
 clean: ## Remove what was built from this checkout; the cache keeps kernel and roots
 	@scripts/clean

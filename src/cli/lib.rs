@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod env;
 pub mod error;
 pub mod hints;
+pub mod label;
 pub mod lookup;
 pub mod model;
 pub mod netlink;

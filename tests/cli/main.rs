@@ -4,9 +4,11 @@
 //! a kernel of our own and words to the user out.
 
 mod codec;
+mod down;
 mod errors;
 mod fake;
 mod formats;
+mod label;
 mod legacy;
 mod output;
 mod restore;

@@ -354,3 +354,30 @@ place = \"uganda\"
         ]
     );
 }
+
+#[test]
+fn an_export_of_a_storage_belongs_to_the_storages() {
+    let text = "\
+[[export]]
+device = \"/dev/dst\"
+listen = \"kano:1026\"
+
+[[export]]
+device = \"/dev/disk/by-id/dst-name-vol-part1\"
+listen = \"kano:1027\"
+
+[[export]]
+device = \"/dev/sdx\"
+listen = \"kano:1028\"
+";
+    let (_folder, file) = with("stacked", text);
+    let machine = Machine::new();
+    assert_eq!(
+        restore(&machine, "--exports", &file).out,
+        "export /dev/sdx is back\n"
+    );
+    assert_eq!(
+        restore(&machine, "--storages", &file).out,
+        "export /dev/dst is back\nexport /dev/disk/by-id/dst-name-vol-part1 is back\n"
+    );
+}

@@ -36,10 +36,10 @@ pub struct Restore {
     /// The file
     #[arg(value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
     pub file: std::path::PathBuf,
-    /// Only the exports
+    /// Only the exports, but for those of storages' disks
     #[arg(long)]
     pub exports: bool,
-    /// Only the storages
+    /// Only the storages and the exports of their disks
     #[arg(long, conflicts_with = "exports")]
     pub storages: bool,
     /// Time in seconds to wait for devices and machines that are not there yet; 0 for not at all
@@ -48,6 +48,45 @@ pub struct Restore {
     /// Change access lists and workers that differ from the file
     #[arg(long)]
     pub change: bool,
+}
+
+/// `dst down`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "Storages go first, then exports; what uses something else goes before it. The \
+                        data and the labels stay on the disks.\n\nExamples:\n  dst down --dry-run\n  \
+                        dst down --wait 20 --force"
+)]
+pub struct Down {
+    /// Only the exports, but for those of storages' disks
+    #[arg(long)]
+    pub exports: bool,
+    /// Only the storages and the exports of their disks
+    #[arg(long, conflicts_with = "exports")]
+    pub storages: bool,
+    /// Time in seconds in which what is in use may come free; 0 to try once
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_wait)]
+    pub wait: u32,
+    /// When that is over, take away also what is in use: its I/O fails, clients are disconnected
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `dst label`
+#[derive(ClapArgs, Debug, Clone)]
+#[command(
+    after_help = "It needs no module, only the right to read the disk.\n\nExamples:\n  \
+                        dst label /dev/sdb\n  dst label --wipe /dev/sdb"
+)]
+pub struct Label {
+    /// The disk, or an image of one
+    pub device: std::path::PathBuf,
+    /// Print what udev is to know of a disk, node or storage: KEY=VALUE
+    #[arg(long)]
+    pub udev: bool,
+    /// Overwrite the label: the disk does not belong to its storage any more
+    #[arg(long, conflicts_with = "udev")]
+    pub wipe: bool,
 }
 
 /// Reads a time in seconds that may be 0, and gives milliseconds.

@@ -2,7 +2,7 @@
 
 //! The verbs, as the user types them.
 
-use super::boot::{Restore, Save};
+use super::boot::{Down, Label, Restore, Save};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
@@ -94,6 +94,10 @@ pub enum Verb {
     Save(Save),
     /// Make what a file of "dst save" says and is not there
     Restore(Restore),
+    /// Take all storages and exports away, as before the machine stops
+    Down(Down),
+    /// Show to which storage a disk belongs
+    Label(Label),
     /// Serve a disk of this machine to others
     #[command(subcommand)]
     Export(ExportVerb),

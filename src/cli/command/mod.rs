@@ -3,9 +3,11 @@
 //! The commands: what each verb, and each combination of the options of 2007, does.
 
 pub mod connection;
+pub mod down;
 pub mod events;
 pub mod export;
 pub mod info;
+pub mod label;
 pub mod legacy;
 pub mod node;
 pub mod restore;
@@ -31,6 +33,8 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Start(args) => storage::start(env, &args.storage, args.force, args.timeout),
         Verb::Delete(args) => storage::delete(env, &args.storage, args.force, args.timeout),
         Verb::Set(args) => storage::set(env, args),
+        Verb::Down(args) => down::down(env, args),
+        Verb::Label(args) => label::label(env, args),
         Verb::Save(args) => save::save(env, args),
         Verb::Restore(args) => restore::restore(env, args),
         Verb::Status(args) => status::status(env, args.storage.as_deref()),

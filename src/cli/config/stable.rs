@@ -54,7 +54,8 @@ pub fn name(path: &str, dev: &Path, folders: &[PathBuf]) -> Name {
     Name::Unstable(path.to_string())
 }
 
-fn is_storage(path: &Path) -> bool {
+/// Whether a path is that of a storage's disk.
+pub fn is_storage(path: &Path) -> bool {
     let disk = path.file_name().and_then(|name| name.to_str());
     disk.is_some_and(|disk| disk == "dst" || disk.starts_with("dst-"))
 }

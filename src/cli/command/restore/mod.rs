@@ -11,11 +11,12 @@ mod make;
 
 use crate::args::boot::Restore;
 use crate::command::save::{look, Running};
-use crate::config::{self, Contents, Export, Mistake, Storage};
+use crate::config::{self, stable, Contents, Export, Mistake, Storage};
 use crate::env::Env;
 use crate::error::{errno, Error, Exit};
 use crate::netlink::Client;
 use serde_json::{json, Value};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long until what is not there yet is tried again.
@@ -125,7 +126,13 @@ fn wanted(contents: Contents, args: &Restore) -> Vec<Wanted> {
         let export = mistake.export;
         !(args.exports && export == Some(false) || args.storages && export == Some(true))
     });
-    let exports = contents.exports.into_iter().filter(|_| !args.storages);
+    // An export of a storage's disk comes after it.
+    let exports = contents.exports.into_iter().filter(|export| {
+        match stable::is_storage(Path::new(&export.new.path)) {
+            true => !args.exports,
+            false => !args.storages,
+        }
+    });
     let storages = contents.storages.into_iter().filter(|_| !args.exports);
     mistakes
         .map(Wanted::Mistake)
