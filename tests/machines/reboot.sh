@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Machines that start and stop as installed ones do, under systemd, bring back by themselves what was saved: exports, a
+# storage made of them, and the filesystem on it from fstab. Each stops in order, the filesystem before the storage and
+# both before the network, and does not hang. Control: with the units disabled nothing comes back.
+
+set -euo pipefail
+. "$(dirname "$0")/../../scripts/lib.sh"
+. "$top/scripts/artefacts.sh"
+. "$top/scripts/qemu.sh"
+. "$top/scripts/machines.sh"
+
+begin=$SECONDS
+work=$(mktemp -d "${TMPDIR:-/tmp}/dst-reboot.XXXXXX")
+finish() {
+	machines_end
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+"$top/scripts/setup" --quiet
+load_kernels
+"$top/scripts/build-module" stock
+"$top/scripts/build-dst"
+logs=$top/build/logs
+mkdir -p "$logs"
+# A switch-off in order takes seconds; one that waits for a network that is gone takes minutes, or for ever.
+patience=300
+
+make -C "$top" --no-print-directory install PROGRAM=build/dst DESTDIR="$work" >/dev/null
+machines_begin server client
+step() { note "$(printf '%4d s  %s' $((SECONDS - begin)) "$*")"; }
+must() { machine_run "$@" || die "on $1 this failed: $2"; }
+
+# switch_on MACHINE...: with disks that keep what is on them. The first is that of the system.
+switch_on() {
+	local machine other run
+	for machine; do
+		run=$machines_folder/$machine
+		mkdir -p "$run"
+		truncate -s 256M "$run/system.raw"
+		truncate -s 64M "$run/data.raw"
+		cp "$top/tests/machines/helpers/init" "$run/init"
+		{
+			echo "$(machine_address "$machine")/24"
+			for other in "${machines_names[@]}"; do echo "$(machine_address "$other") $other"; done
+		} >"$run/machine"
+		machine_start "$machine" --mem 768M --cpus 1 --disk "$run/system.raw" --disk "$run/data.raw" --share "installed=$work" \
+			--append 'net.ifnames=0 systemd.show_status=true systemd.log_target=kmsg systemd.default_timeout_start_sec=600s'
+	done
+	machine_wait "$@"
+}
+
+# settled MACHINE: waits until the start is over.
+settled() {
+	machine_run "$1" "for i in \$(seq 600); do
+		[ -n \"\$(systemctl list-jobs --no-legend)\" ] || exit 0
+		sleep 1
+	done
+	systemctl list-jobs; exit 1" || die "the start of $1 does not end"
+}
+
+# stop MACHINE ORDER...: switches it off, which must not hang; what the console says must come in that order.
+stop() {
+	local machine=$1 pid=${machine_pid[$1]} last=0 line text console
+	shift
+	# Without a message bus, "systemctl poweroff" has nobody to talk to.
+	must "$machine" 'systemctl --no-block --job-mode=replace-irreversibly start poweroff.target'
+	machines_retry $patience machine_is_off "$machine" ||
+		die "$machine hangs while it stops: $(tail -n 20 "$machines_folder/$machine/console.log")"
+	wait "$pid" 2>/dev/null || true
+	machine_forget "$machine"
+	# Without colours.
+	console=$logs/reboot-$machine-$((++stops)).log
+	sed 's/\x1b\[[0-9;]*m//g' "$machines_folder/$machine/console.log" >"$console"
+	for text; do
+		line=$(grep -anF "$text" "$console" | tail -n 1 | cut -d: -f1)
+		[[ -n $line ]] || die "the console of $machine does not say '$text'"
+		((line > last)) || die "on $machine '$text' came too early"
+		last=$line
+	done
+	! grep -aE 'WARNING:|BUG:|Oops|blocked for more|timed out' "$console" ||
+		die "$machine complained while it stopped"
+	step "$machine has stopped"
+}
+stops=0
+client_order=('Unmounted mnt-data.mount' 'Stopped dst-storages.service' 'Stopped network-here.service')
+server_order=('Stopped dst-exports.service' 'Stopped network-here.service')
+
+back() {
+	must client 'cd /mnt/data && sha256sum --quiet -c SHA256SUMS && mountpoint -q /mnt/data && dst status'
+	must client 'readlink -f /dev/disk/by-id/dst-name-vol | grep -qx /dev/dst'
+}
+
+step "first start ($(kvm_works && echo KVM || echo 'no KVM here: emulated, slower'))"
+switch_on server client
+step "both are on"
+for machine in server client; do
+	must "$machine" 'cp -a /share/installed/usr/local/. /usr/local/ && systemctl daemon-reload && modprobe dst_blk &&
+		udevadm control --reload && udevadm trigger --settle --subsystem-match=block'
+done
+
+# guide MACHINE: what the administrator's guide says about it, word for word.
+guide() {
+	local place command count=0
+	while IFS= read -r -d '' place && IFS= read -r -d '' command; do
+		[[ $place == "$1, installed" ]] || continue
+		must "$1" "$command"
+		count=$((count + 1))
+	done < <(python3 "$top/tests/machines/helpers/blocks.py" "$top/Documentation/admin/guide.md")
+	((count > 0)) || die "the guide says nothing about $1"
+}
+
+step "what an administrator does once"
+must server 'dst export add /dev/disk/by-id/virtio-disk1 --listen 10.70.0.1:1025 --allow 10.70.0.2'
+guide server
+must client 'dst create vol server:1025 /dev/disk/by-id/virtio-disk1 && udevadm settle && mkfs.ext4 -q /dev/dst'
+guide client
+must client 'set -e
+	mkdir -p /mnt/data
+	mount /mnt/data
+	cd /mnt/data
+	# More than the first node holds.
+	for i in $(seq 80); do head -c 1000000 /dev/urandom >file$i; done
+	sha256sum file* >SHA256SUMS
+	sync'
+
+step "control: the client's units are not enabled"
+units='dst-exports dst-storages dst-shutdown'
+must client "systemctl disable $units 2>&1"
+stop client 'Unmounted mnt-data.mount'
+switch_on client
+settled client
+if machine_run client 'mountpoint -q /mnt/data'; then
+	die "the filesystem is back although no unit was enabled"
+fi
+must client 'dst status 2>&1 | grep -q -e "no storages" -e "is not loaded"'
+must client "systemctl enable $units 2>&1"
+
+step "both machines, the client first"
+stop client
+stop server
+switch_on server client
+settled server
+settled client
+back
+
+step "the client alone"
+stop client "${client_order[@]}"
+switch_on client
+settled client
+back
+
+step "both, and the server comes up when the client has waited for a while"
+stop client "${client_order[@]}"
+stop server "${server_order[@]}"
+switch_on client
+must client "for i in \$(seq 600); do
+		journalctl -b -u dst-storages.service | grep -q 'storage \"vol\" waits' && exit 0
+		sleep 1
+	done; journalctl -b -u dst-storages.service; exit 1"
+switch_on server
+settled server
+must client 'for i in $(seq 600); do mountpoint -q /mnt/data && exit 0; sleep 1; done; systemctl status dst-storages; exit 1'
+back
+
+step "a storage that is in use when its machine stops goes all the same, and nothing hangs"
+must client 'sleep 100000 </dev/dst >/dev/null 2>&1 & disown; umount /mnt/data'
+stop client 'Stopped dst-storages.service' 'Stopped network-here.service'
+stop server "${server_order[@]}"
