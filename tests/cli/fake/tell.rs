@@ -162,7 +162,10 @@ fn value(operation: &str, key: &str, attribute: &Attr<'_>) -> String {
         "name" | "algorithm" | "disk" | "storage" | "path" | "export" | "worker-cpus" => {
             attribute.text()
         }
-        "uuid" => attribute.value.iter().map(|b| format!("{b:02x}")).collect(),
+        "uuid" => {
+            let digits = attribute.value.iter().map(|b| format!("{b:02x}"));
+            digits.collect::<Vec<_>>().concat()
+        }
         "worker-nice" => i32::from_ne_bytes(attribute.value.try_into().unwrap()).to_string(),
         "address" => model::address(attribute).unwrap().to_string(),
         "allow" => model::allow(attribute).unwrap().to_string(),

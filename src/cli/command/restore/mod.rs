@@ -278,7 +278,8 @@ impl Job<'_> {
             Standing::There => env.print(&format!("{name} is there\n")),
             Standing::Changed => env.print(&format!("{name} is changed as the file says\n")),
             Standing::Differs(how) => {
-                let lines: String = how.iter().map(|line| format!("  {line}\n")).collect();
+                let lines: Vec<String> = how.iter().map(|line| format!("  {line}\n")).collect();
+                let lines = lines.concat();
                 let text = format!("{at}: {name} differs and stays as it is:\n{lines}");
                 let _ = env.err.write_all(text.as_bytes());
                 Ok(())
