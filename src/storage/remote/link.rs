@@ -175,9 +175,12 @@ impl Remote {
         let mut inner = self.inner.lock();
         inner.sender = Some(sender.clone());
         inner.link = inner.link.wrapping_add(1);
-        inner.phase = Phase::Connected;
-        inner.reason = 0;
-        inner.since = kernel::time::Instant::now();
+        // A node that was given up meanwhile stays failed.
+        if inner.failed.is_none() {
+            inner.phase = Phase::Connected;
+            inner.reason = 0;
+            inner.since = kernel::time::Instant::now();
+        }
         let depth = inner.table.depth();
         drop(inner);
         for index in 0..depth {

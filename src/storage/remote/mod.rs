@@ -185,8 +185,13 @@ impl Remote {
         self.inner.lock().failed.is_some()
     }
 
+    /// Says what the node is doing. One that was given up while its supervisor was connecting stays
+    /// failed.
     fn set_phase(&self, phase: Phase, reason: i32) {
         let mut inner = self.inner.lock();
+        if inner.failed.is_some() {
+            return;
+        }
         if inner.phase != phase {
             inner.since = kernel::time::Instant::now();
         }
