@@ -23,9 +23,11 @@ look() {
 	udevadm settle --timeout=60
 }
 property() { udevadm info --query=property --property="$2" --value "$1"; }
-leads() { [[ $(readlink -f "/dev/disk/$1") == "$2" ]] || fail "/dev/disk/$1 leads to '$(readlink -f "/dev/disk/$1")', not to $2"; }
-# In the folder of links alone a link of a disk that has gone would be seen too.
-nowhere() { [[ ! -L /dev/disk/$1 ]] || fail "/dev/disk/$1 leads to $(readlink -f "/dev/disk/$1")"; }
+# The kernel's events come when they come, and udev may be in the middle of one.
+leads_to() { [[ $(readlink -f "/dev/disk/$1") == "$2" ]]; }
+leads() { wait_until 60 leads_to "$1" "$2" || fail "/dev/disk/$1 leads to '$(readlink -f "/dev/disk/$1")', not to $2"; }
+no_link() { [[ ! -L /dev/disk/$1 ]]; }
+nowhere() { wait_until 60 no_link "$1" || fail "/dev/disk/$1 leads to $(readlink -f "/dev/disk/$1")"; }
 with_rules() {
 	sed 's|@sbindir@|/share/build|' /share/src/udev/60-dst.rules >"$rules"
 	udevadm control --reload
