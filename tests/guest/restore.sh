@@ -52,7 +52,7 @@ say "everything comes back as it was"
 pattern 2000000 >"$work/data"
 dd if="$work/data" of=/dev/dst bs=1M oflag=direct iflag=fullblock conv=sync status=none
 client delete storage
-server export del "$listen"
+wait_until 60 server export del "$listen" || fail "the export stays in use"
 server export add "$spare" --listen "$(address server):1026" --name spare --read-only --allow 10.7.0.0/16=ro --backlog 7 --max-clients 3
 server export add "$far" --listen "$listen" --name far --allow "$(address client)" --allow fd07::/64=ro --queue-depth 32
 client create storage --fail-fast --retry-limit 90 --connect-timeout 7.5 "$listen,export=far" "$near" >/dev/null

@@ -47,7 +47,7 @@ fio --output="$work/cross.log" --name=cross --filename=/dev/dst --direct=1 --ioe
 cross=$!
 before=$(written)
 wait_until 60 at_least $((before + 200)) written || fail "the first node is not written to"
-answer=$(dst suspend storage 0)
+answer=$(dst suspend storage 0 --timeout 60)
 [[ $answer == *"node 0 of storage \"storage\" is suspended: nothing is on its way to it;"* ]] || fail "suspend said: $answer"
 still=$(written)
 wait_until 30 at_least 64 stuck || fail "there are only $(stuck) requests that wait"
@@ -128,7 +128,8 @@ on one dst export del --force "$a" >/dev/null
 on two dst export del --force "$b" >/dev/null
 is_failed() { [[ $(node_file storage "$1" state) == failed ]]; }
 wait_until 60 is_failed "$start_b" || fail "the node that is not suspended is $(node_file storage "$start_b" state)"
-wait_until 60 test -n "$(node_file storage 0 reason)" || fail "that the node is away is not told"
+has_reason() { [[ -n $(node_file storage 0 reason) ]]; }
+wait_until 60 has_reason || fail "that the node is away is not told"
 expect_equal "the suspended node's state" suspended "$(node_file storage 0 state)"
 serve one "$a"
 dd if=/dev/dst of=/dev/null bs=4096 count=1 iflag=direct status=none &
