@@ -75,7 +75,7 @@ stop() {
 	console=$logs/reboot-$machine-$((++stops)).log
 	sed 's/\x1b\[[0-9;]*m//g' "$machines_folder/$machine/console.log" >"$console"
 	for text; do
-		line=$(grep -anF "$text" "$console" | tail -n 1 | cut -d: -f1)
+		line=$(grep -anF "$text" "$console" | tail -n 1 | cut -d: -f1) || true
 		[[ -n $line ]] || die "the console of $machine does not say '$text'"
 		((line > last)) || die "on $machine '$text' came too early"
 		last=$line
