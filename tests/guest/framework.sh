@@ -3,7 +3,7 @@
 # The test runner itself: a fault of each kind makes a test fail, and a clean test passes.
 # timeout: 600
 # kernel: any
-# log-allow: control-fault|blocked for more
+# log-allow: control-fault|blocked for more|kmemleak: [0-9]* new suspected
 . "$(dirname "$0")/lib.sh"
 
 queue=$work/queue
