@@ -131,7 +131,8 @@ units='dst-exports dst-storages dst-shutdown'
 must client "systemctl disable $units 2>&1"
 # The start need not wait long for a device that does not come.
 must client 'cp /etc/fstab /etc/fstab.saved && sed -i "s/_netdev/_netdev,x-systemd.device-timeout=10/" /etc/fstab && sync'
-stop client 'Unmounted mnt-data.mount'
+# Disabled, but started when they were enabled: this switch-off is in order already.
+stop client "${client_order[@]}"
 switch_on client
 settled client
 if machine_run client 'mountpoint -q /mnt/data'; then
