@@ -6,11 +6,13 @@
 //! acknowledged writes are not known to be stable, these may be gone, and flushes must fail: that
 //! they do not is what their callers rely on.
 //!
-//! Acknowledged writes are counted. What a flush promises is a number of them ([`Covers`]): those
-//! that had ended before its caller asked. A loss is told by a flush that covers all of it.
-//! One that covers less fails too but tells only of a part, so the next one has to fail again. With
-//! the flush that tells fail all whose callers asked before its end was known; the caller of this
-//! module counts such ends as eras.
+//! The caller has a clock that goes on with each write that ends well, before the write's own caller is
+//! told of that. So what a flush promises is a [`Moment`]: that all is stable which had ended by then,
+//! when the flush was asked for. A loss is told by a flush that covers all of it. One that covers less
+//! fails too but tells only of a part, so the next one has to fail again.
+//!
+//! With the flush that tells fail all that were asked for before its end was known ([`Endings`]): each of
+//! their callers was about to be told that its own writes are stable.
 //!
 //! An answer can come late, on a connection to a server that is known to be gone by then. So a
 //! connection keeps the [`Life`] that it was made in, and a write that is acknowledged by an
@@ -23,28 +25,120 @@ pub type Identity = ([u8; 16], u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Life(u64);
 
-/// The writes that a flush makes stable: so many of the acknowledged ones, from the first on.
+/// A moment of the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Covers(u64);
+pub struct Moment(u64);
 
-impl Covers {
-    /// None: of a flush of which it is not known when its caller asked.
-    pub const NOTHING: Self = Self(0);
+impl Moment {
+    /// Before all writes: of a flush of which it is not known when its caller asked.
+    pub const BEFORE_ALL: Self = Self(0);
+
+    /// So many writes have ended.
+    pub const fn after(writes: u64) -> Self {
+        Self(writes)
+    }
 }
 
-/// What is known of the server's cache.
+/// What a flush promises to its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// What has ended by then is stable.
+    pub covers: Moment,
+    /// The era in which it was asked for.
+    era: u64,
+}
+
+/// Which flushes were asked for before an end in error was known, for all servers of a storage.
+///
+/// An era ends when the caller of a request was told that it has failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Endings {
+    era: u64,
+    /// Requests that will tell their callers of a loss.
+    telling: u32,
+    /// The era in which the last of these did: promises of this era and of earlier ones are broken.
+    told: u64,
+}
+
+impl Endings {
+    /// Nothing has failed.
+    pub const fn new() -> Self {
+        Self {
+            era: 2,
+            telling: 0,
+            told: 0,
+        }
+    }
+
+    /// A flush is asked for at the moment `now`.
+    pub const fn promise(&self, now: Moment) -> Promise {
+        Promise {
+            covers: now,
+            era: self.era,
+        }
+    }
+
+    /// The promise of a flush that was asked for in an earlier era, nobody knows which.
+    pub const fn unknown() -> Promise {
+        Promise {
+            covers: Moment::BEFORE_ALL,
+            era: 1,
+        }
+    }
+
+    /// A request will tell its caller of all of a loss; [`Self::failed`] follows.
+    pub fn tells(&mut self) {
+        self.telling = self.telling.saturating_add(1);
+    }
+
+    /// The caller of a request was told that it has failed; `tells`: of all of a
+    /// loss.
+    pub fn failed(&mut self, tells: bool) {
+        if tells {
+            self.telling = self.telling.saturating_sub(1);
+            self.told = self.era;
+        }
+        self.era += 1;
+    }
+
+    /// Whether the caller of a flush may be told that it has succeeded, as far as losses are
+    /// concerned that others have told of.
+    pub fn holds(&self, promise: &Promise) -> bool {
+        if self.telling > 0 {
+            return false;
+        }
+        promise.era > self.told
+    }
+}
+
+impl Default for Endings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What becomes of a flush that the server has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No loss is known that it would have to tell of.
+    Sound,
+    /// It fails, and tells of a part of a loss.
+    Fails,
+    /// It fails, and when its caller knows that, all of the loss is told.
+    Tells,
+}
+
+/// What is known of one server's cache.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteBack {
     identity: Option<Identity>,
     life: u64,
-    /// Writes.
-    acknowledged: u64,
-    /// So many of them are stable.
-    stable: u64,
-    /// Of so many of them some may be lost, and no flush has told of all of that.
-    lost: Option<u64>,
-    /// The era in which a loss was told last: flushes of this era and of earlier ones fail.
-    told: u64,
+    /// When the last write that it has acknowledged ended.
+    acknowledged: Moment,
+    /// What had ended by then is stable.
+    stable: Moment,
+    /// Of what had ended by then some may be lost, and no flush has told of all of that.
+    lost: Option<Moment>,
 }
 
 impl WriteBack {
@@ -53,10 +147,9 @@ impl WriteBack {
         Self {
             identity: None,
             life: 0,
-            acknowledged: 0,
-            stable: 0,
+            acknowledged: Moment::BEFORE_ALL,
+            stable: Moment::BEFORE_ALL,
             lost: None,
-            told: 0,
         }
     }
 
@@ -73,34 +166,28 @@ impl WriteBack {
         Life(self.life)
     }
 
-    /// A write has ended that was acknowledged on a connection of `life`. Called after its caller was
-    /// told rather than before: a flush that is asked for in between does not have to cover it.
-    pub fn write_ended(&mut self, life: Life) {
-        self.acknowledged += 1;
+    /// A write ended at the moment `at` that was acknowledged on a connection of `life`. May be called
+    /// after its caller was told.
+    pub fn write_ended(&mut self, life: Life, at: Moment) {
+        self.acknowledged = self.acknowledged.max(at);
         if life.0 != self.life {
-            self.lost = Some(self.acknowledged);
+            self.lost = self.lost.max(Some(at));
         }
     }
 
-    /// What a flush covers whose caller asks now.
-    pub const fn covers(&self) -> Covers {
-        Covers(self.acknowledged)
-    }
-
-    /// The server answered, in era `now`, a flush that began in era `began`. False if it has to
-    /// fail all the same.
-    pub fn flush_ended(&mut self, covers: Covers, ok: bool, began: u64, now: u64) -> bool {
+    /// The server answered a flush that covers what had ended by `covers`; `ok`: with success.
+    pub fn flush_ended(&mut self, covers: Moment, ok: bool) -> Verdict {
         if ok {
-            self.stable = self.stable.max(covers.0);
+            self.stable = self.stable.max(covers);
         }
-        if let Some(lost) = self.lost {
-            if covers.0 >= lost {
+        match self.lost {
+            None => Verdict::Sound,
+            Some(lost) if covers >= lost => {
                 self.lost = None;
-                self.told = now;
+                Verdict::Tells
             }
-            return false;
+            Some(_) => Verdict::Fails,
         }
-        began > self.told
     }
 }
 

@@ -2,34 +2,53 @@
 
 //! Flushes that have to fail because a server has lost its cache.
 
-use dst_core::write_back::{Covers, Identity, Life, WriteBack};
+use dst_core::write_back::{Endings, Identity, Life, Moment, Promise, Verdict, WriteBack};
 
 const FIRST: Identity = ([1; 16], 1);
 const SECOND: Identity = ([1; 16], 2);
 const THIRD: Identity = ([2; 16], 2);
 
-/// Flushes that are asked for one after the other, each after the failure before was known.
+/// A storage with one node. Flushes tell their callers at once, unless a test says otherwise.
 struct Node {
     write_back: WriteBack,
-    era: u64,
+    endings: Endings,
+    writes: u64,
 }
 
 impl Node {
     fn new() -> (Self, Life) {
         let mut write_back = WriteBack::new();
         let life = write_back.connected(FIRST);
-        (Self { write_back, era: 1 }, life)
+        let node = Self {
+            write_back,
+            endings: Endings::new(),
+            writes: 0,
+        };
+        (node, life)
+    }
+
+    fn write_ended(&mut self, life: Life) {
+        self.writes += 1;
+        self.write_back
+            .write_ended(life, Moment::after(self.writes));
     }
 
     /// A flush is asked for.
-    fn ask(&self) -> (Covers, u64) {
-        (self.write_back.covers(), self.era)
+    fn ask(&self) -> Promise {
+        self.endings.promise(Moment::after(self.writes))
     }
 
     /// The server has answered it.
-    fn answer(&mut self, (covers, began): (Covers, u64), ok: bool) -> bool {
-        let good = self.write_back.flush_ended(covers, ok, began, self.era) && ok;
-        self.era += u64::from(!good);
+    fn answer(&mut self, promise: Promise, ok: bool) -> bool {
+        let verdict = self.write_back.flush_ended(promise.covers, ok);
+        let tells = verdict == Verdict::Tells;
+        if tells {
+            self.endings.tells();
+        }
+        let good = ok && verdict == Verdict::Sound && self.endings.holds(&promise);
+        if !good {
+            self.endings.failed(tells);
+        }
         good
     }
 
@@ -42,7 +61,7 @@ impl Node {
 #[test]
 fn a_loss_is_told_once() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     node.write_back.connected(SECOND);
     assert!(!node.flush());
     assert!(node.flush());
@@ -54,7 +73,7 @@ fn a_loss_is_told_once() {
 fn what_is_stable_is_not_lost() {
     let (mut node, life) = Node::new();
     assert_eq!(node.write_back.connected(FIRST), life);
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     assert!(node.flush());
     assert_ne!(node.write_back.connected(SECOND), life);
     assert!(node.flush());
@@ -63,9 +82,9 @@ fn what_is_stable_is_not_lost() {
 #[test]
 fn a_flush_covers_what_had_ended_before() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     let flush = node.ask();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     assert!(node.answer(flush, true));
     node.write_back.connected(SECOND);
     assert!(!node.flush());
@@ -74,7 +93,7 @@ fn a_flush_covers_what_had_ended_before() {
 #[test]
 fn a_flush_that_has_failed_covers_nothing() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     let flush = node.ask();
     assert!(!node.answer(flush, false));
     node.write_back.connected(SECOND);
@@ -84,7 +103,7 @@ fn a_flush_that_has_failed_covers_nothing() {
 #[test]
 fn flushes_that_are_under_way_fail_too() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     let flushes = [node.ask(), node.ask(), node.ask()];
     node.write_back.connected(SECOND);
     for flush in flushes {
@@ -96,9 +115,9 @@ fn flushes_that_are_under_way_fail_too() {
 #[test]
 fn a_flush_that_covers_a_part_does_not_tell_of_all() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     let flush = node.ask();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     node.write_back.connected(SECOND);
     assert!(!node.answer(flush, true));
     // The caller of this one relies on the second write.
@@ -109,23 +128,20 @@ fn a_flush_that_covers_a_part_does_not_tell_of_all() {
 #[test]
 fn a_flush_of_which_nothing_is_known_does_not_tell() {
     let (mut node, life) = Node::new();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     node.write_back.connected(SECOND);
-    let (_, began) = node.ask();
-    assert!(!node.answer((Covers::NOTHING, began), true));
+    assert!(!node.answer(Endings::unknown(), true));
     assert!(!node.flush());
     assert!(node.flush());
-    node.write_back.connected(THIRD);
-    assert!(node.answer((Covers::NOTHING, node.era), true));
 }
 
 #[test]
 fn an_answer_of_a_server_that_is_gone_counts_as_lost() {
     let (mut node, life) = Node::new();
     let now = node.write_back.connected(SECOND);
-    node.write_back.write_ended(now);
+    node.write_ended(now);
     assert!(node.flush());
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     assert!(!node.flush());
     assert!(node.flush());
 }
@@ -135,12 +151,61 @@ fn an_answer_of_a_server_that_is_gone_counts_as_lost() {
 fn a_flush_that_is_sent_again_covers_what_it_did() {
     let (mut node, life) = Node::new();
     let again = node.ask();
-    node.write_back.write_ended(life);
+    node.write_ended(life);
     let second = node.write_back.connected(SECOND);
     assert!(!node.flush());
-    node.write_back.write_ended(second);
+    node.write_ended(second);
     let later = node.ask();
     assert!(!node.answer(again, true));
     node.write_back.connected(THIRD);
     assert!(!node.answer(later, true));
+}
+
+/// What had ended before its connection was known to be of a server that is gone was covered.
+#[test]
+fn the_order_in_which_ends_are_noted_does_not_matter() {
+    let (mut node, life) = Node::new();
+    node.write_back.write_ended(life, Moment::after(2));
+    node.write_back.write_ended(life, Moment::after(1));
+    let mut flush = || node.write_back.flush_ended(Moment::after(2), true);
+    assert_eq!(flush(), Verdict::Sound);
+    assert_eq!(flush(), Verdict::Sound);
+    node.write_back.connected(SECOND);
+    assert_eq!(
+        node.write_back.flush_ended(Moment::after(2), true),
+        Verdict::Sound
+    );
+}
+
+#[test]
+fn flushes_fail_until_the_one_that_tells_has_told() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    node.write_back.connected(SECOND);
+    let teller = node.ask();
+    let verdict = node.write_back.flush_ended(teller.covers, true);
+    assert_eq!(verdict, Verdict::Tells);
+    node.endings.tells();
+    // Something else fails meanwhile, so this one is of a later era.
+    node.endings.failed(false);
+    let (before, beside) = (node.ask(), node.ask());
+    assert!(!node.answer(beside, true));
+    node.endings.failed(true);
+    assert!(!node.answer(before, true));
+    assert!(node.flush());
+}
+
+/// Two nodes of a storage have lost their caches; the second loss is told later.
+#[test]
+fn each_loss_is_told() {
+    let mut endings = Endings::new();
+    let asked = endings.promise(Moment::after(1));
+    endings.tells();
+    endings.tells();
+    endings.failed(true);
+    let later = endings.promise(Moment::after(1));
+    assert!(!endings.holds(&asked) && !endings.holds(&later));
+    endings.failed(true);
+    assert!(!endings.holds(&later));
+    assert!(endings.holds(&endings.promise(Moment::after(1))));
 }

@@ -44,6 +44,8 @@ pub const EXPECTED: &[&str] = &[
     "ghost",
     "ghost gone",
     "flush failed for a lost cache",
+    "flush failed for a part of what is lost",
+    "flush failed beside one that tells",
     // Transitions of the server.
     "earlier connection closed by the server",
     "hello waited for the fence",

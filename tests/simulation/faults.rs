@@ -288,8 +288,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a flush is taken to cover what was acknowledged while it was under way",
         changes: &[change(
             WRITE_BACK,
-            "            self.stable = self.stable.max(covers.0);",
-            "            self.stable = self.stable.max(if FAULT { self.acknowledged } else { covers.0 });",
+            "            self.stable = self.stable.max(covers);",
+            "            self.stable = self.stable.max(if FAULT { self.acknowledged } else { covers });",
         )],
     },
     Fault {
@@ -302,8 +302,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a loss is told once a flush has failed, whatever that covers",
         changes: &[change(
             WRITE_BACK,
-            "            if covers.0 >= lost {",
-            "            if FAULT || covers.0 >= lost {",
+            "            Some(lost) if covers >= lost => {",
+            "            Some(lost) if FAULT || covers >= lost => {",
         )],
     },
     Fault {
@@ -311,8 +311,26 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "of the flushes that are under way one tells of a loss",
         changes: &[change(
             WRITE_BACK,
-            "        began > self.told",
-            "        FAULT || began > self.told",
+            "        promise.era > self.told",
+            "        FAULT || promise.era > self.told",
+        )],
+    },
+    Fault {
+        name: "tell-beforehand",
+        what: "a loss counts as told when the flush that tells of it was answered, before its caller knows",
+        changes: &[change(
+            WRITE_BACK,
+            "        if self.telling > 0 {",
+            "        if self.telling > 0 && !FAULT {",
+        )],
+    },
+    Fault {
+        name: "forget-who-told",
+        what: "once a loss is told, flushes that were asked for before succeed",
+        changes: &[change(
+            WRITE_BACK,
+            "            self.told = self.era;",
+            "            self.told = if FAULT { self.told } else { self.era };",
         )],
     },
     Fault {

@@ -325,8 +325,8 @@ impl History {
         self.told = None;
     }
 
-    /// A flush fails only because the server has lost its cache.
-    pub fn tells(&mut self, id: Id) -> Result<(), Broken> {
+    /// A flush fails only because the server has lost its cache. `all`: with it all of that is told.
+    pub fn tells(&mut self, id: Id, all: bool) -> Result<(), Broken> {
         let now = self.tick();
         let begin = self.request(id).begin;
         if self.news == 0 {
@@ -335,7 +335,7 @@ impl History {
         if self.told.is_some_and(|told| told < begin) {
             return Err(format!("patience: flush {id} tells again of what was told"));
         }
-        if begin > self.news {
+        if all && begin > self.news {
             self.told.get_or_insert(now);
         }
         self.excuse(id);

@@ -31,6 +31,8 @@ pub(crate) enum Event {
     Sent(u64, u64),
     /// The data of a read has come, to this client.
     Received(u64, u64),
+    /// A flush tells this client of a loss.
+    Told(u64, u64),
     /// The device carries a request out.
     Device(usize),
     /// A connection is tried.
@@ -344,6 +346,7 @@ impl World {
             Event::AwareServer(wire) => self.server_aware(wire),
             Event::AwareClient(wire) => self.client_aware(wire),
             Event::Sent(client, tag) if client == self.clients => self.sent(Tag::from_wire(tag)),
+            Event::Told(client, id) if client == self.clients => self.told(id),
             Event::Received(client, tag) if client == self.clients => {
                 self.received(Tag::from_wire(tag));
             }
@@ -353,7 +356,11 @@ impl World {
                 self.watch();
                 self.after(50_000, Event::Watch(client));
             }
-            Event::Sent(..) | Event::Received(..) | Event::Connect(..) | Event::Watch(_) => {}
+            Event::Sent(..)
+            | Event::Received(..)
+            | Event::Told(..)
+            | Event::Connect(..)
+            | Event::Watch(_) => {}
             Event::Crash if self.faults => self.crash_server(),
             Event::Crash => {}
             Event::Boot => self.boot_server(),

@@ -6,7 +6,7 @@ use super::{Piece, Receiving};
 use crate::{
     core::{
         transaction::{Answered, Link, Tag},
-        write_back::Life,
+        write_back::{Life, Moment, Verdict},
     },
     history::{Id, Kind},
     network::{Message, Wire},
@@ -95,12 +95,12 @@ impl World {
         }
     }
 
-    pub(super) fn write_ended(&mut self, life: Life) {
+    pub(super) fn write_ended(&mut self, life: Life, at: Moment) {
         if Some(life) != self.client.lines.iter().filter_map(|line| line.life).max() {
             self.note("write acknowledged by a server that is gone");
             self.history.news();
         }
-        self.client.write_back.write_ended(life);
+        self.client.write_back.write_ended(life, at);
     }
 
     fn judge(&mut self, line: usize, tag: Tag, piece: &Piece, data: &[Id], ok: bool) {
@@ -114,18 +114,24 @@ impl World {
             Kind::Read => false,
             Kind::Write => ok,
             Kind::Flush => {
-                let (began, now) = (wish.era, self.client.era);
-                let held = self
-                    .client
-                    .write_back
-                    .flush_ended(wish.covers, ok, began, now);
-                if ok && !held {
+                let promise = wish.promise;
+                let verdict = self.client.write_back.flush_ended(promise.covers, ok);
+                self.flush_ended();
+                if verdict == Verdict::Tells {
                     self.note("flush failed for a lost cache");
-                    let result = self.history.tells(wish.id);
+                    return self.will_tell(tag, piece);
+                }
+                let sound = verdict == Verdict::Sound;
+                let holds = sound && self.client.endings.holds(&promise);
+                if ok && !holds {
+                    self.note(match sound {
+                        true => "flush failed beside one that tells",
+                        false => "flush failed for a part of what is lost",
+                    });
+                    let result = self.history.tells(wish.id, false);
                     self.check(result);
                 }
-                self.flush_ended();
-                ok && held
+                ok && holds
             }
         };
         if let Some(life) = self.client.lines[line].life {

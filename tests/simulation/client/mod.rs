@@ -9,7 +9,7 @@ mod lines;
 use crate::{
     core::{
         transaction::{Begin, Effect, Extent, Link, Place, Sent, Table, Tag},
-        write_back::{Covers, Identity, Life, WriteBack},
+        write_back::{Endings, Identity, Life, Moment, Promise, WriteBack},
     },
     history::{Id, Kind},
     network::{Message, Side, Wire},
@@ -26,9 +26,8 @@ pub struct Wish {
     kind: Kind,
     /// It is one of many of its kind.
     bulk: bool,
-    /// Of a flush: in which era it was asked for, and what it covers.
-    era: u64,
-    covers: Covers,
+    /// Of a flush.
+    promise: Promise,
 }
 
 /// A request on its way.
@@ -78,10 +77,14 @@ pub struct Client {
     out: BTreeMap<Id, Out>,
     /// What the server said of itself last.
     identity: Option<Identity>,
-    era: u64,
+    endings: Endings,
+    /// How many writes have ended.
+    writes: u64,
     patience: Patience,
     /// What has found no place.
     parked: Vec<Wish>,
+    /// Flushes that will tell of a loss.
+    telling: usize,
     /// Requests that were given up and whose places were not given back yet.
     ghosts: usize,
 }
@@ -103,9 +106,11 @@ impl Client {
             write_back: WriteBack::new(),
             out: BTreeMap::new(),
             identity: None,
-            era: 1,
+            endings: Endings::new(),
+            writes: 0,
             patience,
             parked: Vec::new(),
+            telling: 0,
             ghosts: 0,
         }
     }
@@ -115,10 +120,14 @@ impl Client {
         self.lines.len()
     }
 
-    /// All connections stand, and nothing has a place.
+    fn promise(&self) -> Promise {
+        self.endings.promise(Moment::after(self.writes))
+    }
+
+    /// All connections stand, and nothing has a place or is to be told.
     pub fn is_idle(&self) -> bool {
         let counts = self.table.counts();
-        counts.used == 0 && self.lines.iter().all(|line| line.link.is_some())
+        counts.used == 0 && self.telling == 0 && self.lines.iter().all(|line| line.link.is_some())
     }
 
     /// What the table counts is what there is.
@@ -165,8 +174,7 @@ impl World {
             id,
             kind,
             bulk,
-            era: self.client.era,
-            covers: self.client.write_back.covers(),
+            promise: self.client.promise(),
         });
         self.submit();
     }
@@ -309,9 +317,13 @@ impl World {
     /// A request has ended: its place is free.
     fn end(&mut self, tag: Tag, piece: &Piece, ok: bool, life: Life) {
         self.client.table.free(tag);
+        if ok && piece.0.kind == Kind::Write {
+            self.client.writes += 1;
+        }
+        let at = Moment::after(self.client.writes);
         self.report(piece, ok);
         if ok && piece.0.kind == Kind::Write {
-            self.write_ended(life);
+            self.write_ended(life, at);
         }
         self.submit();
     }
@@ -320,9 +332,30 @@ impl World {
     fn report(&mut self, piece: &Piece, ok: bool) {
         self.client.out.remove(&piece.0.id);
         if !ok {
-            self.client.era += 1;
+            self.client.endings.failed(false);
         }
         let result = self.history.end(piece.0.id, ok);
+        self.check(result);
+    }
+
+    /// A flush will tell the application of a loss, sooner or later: its place is free.
+    fn will_tell(&mut self, tag: Tag, piece: &Piece) {
+        self.client.table.free(tag);
+        self.client.out.remove(&piece.0.id);
+        self.client.endings.tells();
+        self.client.telling += 1;
+        let delay = self.between(0, 1).saturating_mul(self.between(0, 400_000));
+        self.after(delay, Event::Told(self.clients, piece.0.id));
+        self.submit();
+    }
+
+    /// The flush `id` tells.
+    pub(crate) fn told(&mut self, id: Id) {
+        let result = self.history.tells(id, true);
+        self.check(result);
+        self.client.telling -= 1;
+        self.client.endings.failed(true);
+        let result = self.history.end(id, false);
         self.check(result);
     }
 
