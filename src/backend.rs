@@ -142,6 +142,10 @@ impl control::Backend for Backend {
         self.storages.node_resume(storage, which)
     }
 
+    fn node_clear(&self, storage: &str, which: &NodeSelector) -> Outcome<u32> {
+        self.storages.node_clear(storage, which)
+    }
+
     fn node_info(&self, storage: &str, index: u32) -> Outcome<NodeInfo> {
         self.storages.node_info(storage, index)
     }

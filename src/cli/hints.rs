@@ -34,6 +34,8 @@ pub fn option_of(form: Form, operation: &str, attribute: &str) -> Option<String>
         ("node", "timeout") => ("", "--timeout"),
         ("node", "connect-timeout") => ("", "--connect-timeout"),
         ("node", "keepalive") => ("", "--keepalive"),
+        ("node", "request-timeout") => ("", "--request-timeout"),
+        ("node", "request-tries") => ("", "--request-tries"),
         ("node", "retry-limit") => ("", "--retry-limit"),
         ("export", "allow") => ("--allow", "--allow"),
         ("export", "backlog") => ("-b", "--backlog"),
@@ -62,7 +64,7 @@ pub fn hint(form: Form, request: &Request, error: &Error) -> Option<String> {
         "storage-get" | "storage-set" if errno == ENOENT => {
             Some("\"dst status\" lists the storages".into())
         }
-        "node-suspend" | "node-resume" => suspension(request, errno, attribute),
+        "node-suspend" | "node-resume" | "node-clear" => suspension(request, errno, attribute),
         "node-add" | "node-del" => node(request, errno, attribute, error),
         "export-add" => export_add(errno, attribute),
         "export-del" | "export-set" | "export-get" => export_other(request, errno),

@@ -285,6 +285,10 @@ record! {
         connect_timeout_ms: Option<u64> = CONNECT_TIMEOUT by number;
         /// Silence after which the peer is asked.
         keepalive_ms: Option<u64> = KEEPALIVE by number;
+        /// How long an answer is awaited before its connection is given up; 0 for ever.
+        request_timeout_ms: Option<u64> = REQUEST_TIMEOUT by number;
+        /// How often that may happen to a request; 0 for ever.
+        request_tries: Option<u64> = REQUEST_TRIES by number;
         /// How long a lost node is tried again; 0 for ever.
         retry_limit_ms: Option<u64> = RETRY_LIMIT by number;
         /// One line as in sysfs: `R: address:port` or `L: path`.
@@ -317,6 +321,12 @@ record! {
         write_bytes: u64 = WRITE_BYTES by number;
         /// Transactions that ended in an error.
         errors: u64 = ERRORS by number;
+        /// Errno of the first write that ended in error since it was cleared.
+        write_error_errno: Option<u64> = WRITE_ERROR by number;
+        /// Where on the node.
+        write_error_sector: Option<u64> = WRITE_ERROR_SECTOR by number;
+        /// How long ago.
+        write_error_ago_ms: Option<u64> = WRITE_ERROR_AGO by number;
         /// Transactions sent again.
         retries: u64 = RETRIES by number;
         /// Connections made again.

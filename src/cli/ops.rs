@@ -67,6 +67,10 @@ pub struct NodeOptions {
     pub connect_timeout: Option<u32>,
     /// Milliseconds of silence after which the peer is asked.
     pub keepalive: Option<u32>,
+    /// Milliseconds for the answer to a request; 0 for ever.
+    pub request_timeout: Option<u32>,
+    /// How often a request may go unanswered; 0 for ever.
+    pub request_tries: Option<u32>,
     /// Milliseconds for which a lost node is tried again.
     pub retry_limit: Option<u32>,
 }
@@ -255,6 +259,14 @@ pub fn node_add(storage: &str, new: &NewNode) -> Request {
             attr::node::KEEPALIVE,
             u32_value(o.keepalive.filter(|_| remote)),
         )
+        .maybe(
+            attr::node::REQUEST_TIMEOUT,
+            u32_value(o.request_timeout.filter(|_| remote)),
+        )
+        .maybe(
+            attr::node::REQUEST_TRIES,
+            u32_value(o.request_tries.filter(|_| remote)),
+        )
         .maybe(attr::node::RETRY_LIMIT, u32_value(o.retry_limit))
 }
 
@@ -282,6 +294,11 @@ pub fn node_suspend(storage: &str, which: &NodeSelector, timeout: Option<u32>) -
 /// Lets a suspended node go on.
 pub fn node_resume(storage: &str, which: &NodeSelector) -> Request {
     select_node(node(cmd::NODE_RESUME, "node-resume"), storage, which)
+}
+
+/// Forgets the write error of a node.
+pub fn node_clear(storage: &str, which: &NodeSelector) -> Request {
+    select_node(node(cmd::NODE_CLEAR, "node-clear"), storage, which)
 }
 
 /// Asks for the nodes of one storage or of all.

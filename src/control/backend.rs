@@ -121,6 +121,9 @@ pub trait Backend: Send + Sync + 'static {
         timeout: Option<u32>,
     ) -> Result<Suspension, Refusal>;
 
+    /// Forgets the first write error of a node; returns its index.
+    fn node_clear(&self, storage: &str, which: &NodeSelector) -> Result<u32, Refusal>;
+
     /// Lets a suspended node go on; returns its index.
     fn node_resume(&self, storage: &str, which: &NodeSelector) -> Result<u32, Refusal>;
 

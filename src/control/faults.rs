@@ -27,9 +27,12 @@ fn attribute(command: u8, field: Field) -> Option<u16> {
         | cmd::STORAGE_START
         | cmd::STORAGE_SET
         | cmd::STORAGE_GET => storage(command, field),
-        cmd::NODE_ADD | cmd::NODE_DEL | cmd::NODE_GET | cmd::NODE_SUSPEND | cmd::NODE_RESUME => {
-            node(field)
-        }
+        cmd::NODE_ADD
+        | cmd::NODE_DEL
+        | cmd::NODE_GET
+        | cmd::NODE_SUSPEND
+        | cmd::NODE_RESUME
+        | cmd::NODE_CLEAR => node(field),
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
         }
@@ -69,6 +72,9 @@ fn node(field: Field) -> Option<u16> {
         Field::Size => a::SIZE,
         Field::Flags => a::FLAGS,
         Field::Connections => a::CONNECTIONS,
+        Field::Keepalive => a::KEEPALIVE,
+        Field::RequestTimeout => a::REQUEST_TIMEOUT,
+        Field::RequestTries => a::REQUEST_TRIES,
         Field::QueueDepth => a::QUEUE_DEPTH,
         Field::MaxTransfer => a::MAX_TRANSFER,
         Field::Timeout => a::CONNECT_TIMEOUT,

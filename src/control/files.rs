@@ -223,6 +223,13 @@ impl<B: Backend> Files for NodeFiles<B> {
         shows!(c"write_ios", info => info.io.write_ios),
         shows!(c"write_bytes", info => info.io.write_bytes),
         shows!(c"errors", info => info.io.errors),
+        File {
+            name: c"write_error",
+            access: Access::Read(|files, page| match files.info()?.write_error {
+                Some((errno, sector, _)) => page.put(fmt!("{} {}\n", errno, sector)),
+                None => page.put(fmt!("\n")),
+            }),
+        },
         shows!(c"retries", info => info.retries),
         shows!(c"reconnects", info => info.reconnects),
     ];

@@ -120,6 +120,11 @@ pub fn node(message: &mut Message<'_>, info: &NodeInfo) -> Result {
     message.put_uint(a::WRITE_IOS, info.io.write_ios)?;
     message.put_uint(a::WRITE_BYTES, info.io.write_bytes)?;
     message.put_uint(a::ERRORS, info.io.errors)?;
+    if let Some((errno, sector, ago)) = info.write_error {
+        message.put_u32(a::WRITE_ERROR, errno)?;
+        message.put_uint(a::WRITE_ERROR_SECTOR, sector)?;
+        message.put_uint(a::WRITE_ERROR_AGO, ago)?;
+    }
     message.put_uint(a::RETRIES, info.retries)?;
     message.put_uint(a::RECONNECTS, info.reconnects)?;
     message.put_u32(a::ESTABLISHED, info.established)
@@ -137,6 +142,8 @@ fn node_config(message: &mut Message<'_>, info: &NodeInfo) -> Result {
         (a::CONNECT_TIMEOUT, config.connect_timeout),
         (a::KEEPALIVE, config.keepalive),
         (a::RETRY_LIMIT, config.retry_limit),
+        (a::REQUEST_TIMEOUT, config.request_timeout),
+        (a::REQUEST_TRIES, config.request_tries),
     ];
     for (kind, value) in numbers {
         if let Some(value) = value {
@@ -163,8 +170,9 @@ fn node_config(message: &mut Message<'_>, info: &NodeInfo) -> Result {
     if let Some(size) = config.size {
         message.put_uint(a::SIZE, size)?;
     }
-    let flags =
-        bit(config.fail_fast, node_flags::FAIL_FAST) | bit(info.read_only, node_flags::READ_ONLY);
+    let flags = bit(config.fail_fast, node_flags::FAIL_FAST)
+        | bit(info.read_only, node_flags::READ_ONLY)
+        | bit(info.default_connections, node_flags::DEFAULT_CONNECTIONS);
     message.put_u32(a::FLAGS, flags)
 }
 

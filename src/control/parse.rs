@@ -186,7 +186,14 @@ fn place(attributes: &Attributes<'_>) -> Parsed<Place> {
     let kind = attributes.require(a::KIND, "the kind of the node")?;
     match kind.u32()? {
         node_kind::LOCAL => {
-            for remote in [a::ADDRESS, a::EXPORT, a::CONNECTIONS, a::KEEPALIVE] {
+            for remote in [
+                a::ADDRESS,
+                a::EXPORT,
+                a::CONNECTIONS,
+                a::KEEPALIVE,
+                a::REQUEST_TIMEOUT,
+                a::REQUEST_TRIES,
+            ] {
                 refuse_given(attributes, remote, "only a remote node can have this")?;
             }
             attributes.require(a::PATH, "the path of the local node's device")?;
@@ -222,6 +229,10 @@ pub fn node(attributes: &Attributes<'_>) -> Parsed<NodeConfig> {
     use attr::node as a;
     let place = place(attributes)?;
     let flags = attributes.flags(a::FLAGS)?;
+    if flags & node_flags::DEFAULT_CONNECTIONS != 0 {
+        let text = "this is only told; to leave the number to the module, do not give it";
+        refuse_given(attributes, a::FLAGS, text)?;
+    }
     if flags & node_flags::READ_ONLY != 0 {
         let text = "read-only is a property of a whole storage: add the storage with it";
         refuse_given(attributes, a::FLAGS, text)?;
@@ -238,6 +249,8 @@ pub fn node(attributes: &Attributes<'_>) -> Parsed<NodeConfig> {
         max_transfer: nonzero(attributes, a::MAX_TRANSFER)?,
         connect_timeout: nonzero(attributes, a::CONNECT_TIMEOUT)?,
         keepalive: nonzero(attributes, a::KEEPALIVE)?,
+        request_timeout: attributes.get_u32(a::REQUEST_TIMEOUT)?,
+        request_tries: attributes.get_u32(a::REQUEST_TRIES)?,
         retry_limit: nonzero(attributes, a::RETRY_LIMIT)?,
     })
 }

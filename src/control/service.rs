@@ -63,6 +63,7 @@ impl<B: Backend> Requests<B> {
             cmd::NODE_ADD => self.node_add(request),
             cmd::NODE_DEL => self.node_del(request),
             cmd::NODE_GET => self.node_get(request),
+            cmd::NODE_CLEAR => self.node_clear(request),
             cmd::NODE_SUSPEND => self.node_suspend(request),
             cmd::NODE_RESUME => self.node_resume(request),
             cmd::EXPORT_ADD => self.export_add(request),
@@ -184,6 +185,20 @@ impl<B: Backend> Requests<B> {
         let selector = parse::node_selector(&request.attributes())?;
         let answer = request.answer()?;
         let index = self.backend.node_resume(storage.as_str(), &selector)?;
+        answer.send(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, index)
+        })?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn node_clear(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let storage = Self::node_storage(request)?;
+        let selector = parse::node_selector(&request.attributes())?;
+        let answer = request.answer()?;
+        let index = self.backend.node_clear(storage.as_str(), &selector)?;
         answer.send(|message| {
             message.put_text(a::STORAGE, storage.as_str())?;
             message.put_u32(a::INDEX, index)

@@ -128,8 +128,11 @@ pub mod node_flags {
     pub const FAIL_FAST: u32 = 1 << 1;
     /// The node does not take writes. Reported only, never asked for.
     pub const READ_ONLY: u32 = 1 << 2;
+    /// The number of connections was left to the module. Reported only,
+    /// never asked for.
+    pub const DEFAULT_CONNECTIONS: u32 = 1 << 3;
     /// The names in the order of the values.
-    pub const NAMES: &[&str] = &["force", "fail-fast", "read-only"];
+    pub const NAMES: &[&str] = &["force", "fail-fast", "read-only", "default-connections"];
 }
 
 /// Flags `export-flags`.
@@ -425,9 +428,10 @@ pub mod attr {
         pub const SIZE: u16 = 8;
         /// `flags`
         pub const FLAGS: u16 = 9;
-        /// Number of connections to a remote node.
+        /// Number of connections to a remote node. Absent when adding: as many
+        /// as there are CPUs, but at most 4.
         pub const CONNECTIONS: u16 = 10;
-        /// Most requests in flight on one connection, or to a local device.
+        /// Most requests in flight at the node, on all connections together.
         pub const QUEUE_DEPTH: u16 = 11;
         /// Most bytes of data in one request.
         pub const MAX_TRANSFER: u16 = 12;
@@ -480,6 +484,20 @@ pub mod attr {
         /// Longest time in milliseconds that the request may wait. Absent or 0
         /// means the module's default.
         pub const TIMEOUT: u16 = 34;
+        /// Time in milliseconds for the answer to a request. A connection that
+        /// leaves one unanswered for longer is given up, and the request sent
+        /// again. 0: never. Absent when adding: 30000.
+        pub const REQUEST_TIMEOUT: u16 = 35;
+        /// How often a request may be left unanswered before it ends in error.
+        /// Absent or 0: for ever.
+        pub const REQUEST_TRIES: u16 = 36;
+        /// Errno of the first write or flush that has ended in error since
+        /// node-clear. Absent: none has.
+        pub const WRITE_ERROR: u16 = 37;
+        /// Sector of the node where that write was to begin; 0 for a flush.
+        pub const WRITE_ERROR_SECTOR: u16 = 38;
+        /// How many milliseconds ago that was.
+        pub const WRITE_ERROR_AGO: u16 = 39;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "storage",
@@ -516,6 +534,11 @@ pub mod attr {
             "reconnects",
             "established",
             "timeout",
+            "request-timeout",
+            "request-tries",
+            "write-error",
+            "write-error-sector",
+            "write-error-ago",
         ];
     }
 
@@ -809,6 +832,9 @@ pub mod cmd {
     /// Let a suspended node, named as for node-del, go on: what has waited
     /// is issued in its order. Refused (EINVAL) if it is not suspended.
     pub const NODE_RESUME: u8 = 20;
+    /// Forget the first write error of a node, named as for node-del, after
+    /// its cause was looked into. Refused (EINVAL) if there is none.
+    pub const NODE_CLEAR: u8 = 21;
 }
 
 /// Multicast groups.

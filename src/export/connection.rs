@@ -5,7 +5,7 @@
 use super::{
     buffers::Buffers,
     exported::Export,
-    hello,
+    hello::{self, Admitted},
     peer::Peer,
     reply::{Finished, FinishedQueue, Reply, Slot},
     submit::Job,
@@ -51,6 +51,7 @@ pub struct Connection {
     pub(super) received_all: Atomic<bool>,
     /// No job will be submitted.
     pub(super) submitted_all: Atomic<bool>,
+    said_goodbye: Atomic<bool>,
 }
 
 /// Why a connection ended.
@@ -90,9 +91,9 @@ impl core::fmt::Display for End {
 /// The receiving task of a connection, from its first byte on.
 pub async fn run(export: Arc<Export>, peer: Arc<Peer>) {
     let end = match hello::admit(&export, &peer).await {
-        Ok((incoming, negotiated)) => match Connection::start(&export, &peer, negotiated) {
+        Ok(admitted) => match Connection::start(&export, &peer, &admitted) {
             Ok(connection) => {
-                let end = connection.receive(incoming).await;
+                let end = connection.receive(admitted.incoming).await;
                 peer.close();
                 connection.end_of_input();
                 end
@@ -119,10 +120,14 @@ pub async fn run(export: Arc<Export>, peer: Arc<Peer>) {
 
 impl Connection {
     /// Makes slots and the other two tasks.
-    fn start(export: &Arc<Export>, peer: &Arc<Peer>, negotiated: Negotiated) -> Result<Arc<Self>> {
+    fn start(export: &Arc<Export>, peer: &Arc<Peer>, admitted: &Admitted) -> Result<Arc<Self>> {
+        let negotiated = admitted.negotiated;
         let depth = negotiated.queue_depth as usize;
-        let buffers = Buffers::new(depth, export.memory(), negotiated.max_transfer as usize)?;
-        let sender = Sender::new(peer.stream.clone(), depth)?;
+        let transfer = negotiated.max_transfer as usize;
+        let memory = export.memory_for(admitted.connections, transfer);
+        let buffers = Buffers::new(depth, memory, transfer)?;
+        // Beside the answers: a goodbye.
+        let sender = Sender::new(peer.stream.clone(), depth + 1)?;
         let finished = FinishedQueue::new(depth)?;
         *peer.finished.lock() = Some(finished.clone());
         let jobs = Ring::new(depth)?;
@@ -141,6 +146,7 @@ impl Connection {
                 label_waker <- WakerCell::new(),
                 received_all: Atomic::new(false),
                 submitted_all: Atomic::new(false),
+                said_goodbye: Atomic::new(false),
             }),
             GFP_KERNEL,
         )?;
@@ -174,6 +180,11 @@ impl Connection {
             return Err(error);
         }
         Ok(connection)
+    }
+
+    /// The client was told that the server stops.
+    pub fn has_said_goodbye(&self) {
+        self.peer.left.store(true, ordering::Release);
     }
 
     /// The slots and pages.
@@ -338,7 +349,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Turns results into answers; drops them once the connection is broken.
+    /// Turns results into answers, and the wish to stop into a goodbye; drops them once the connection
+    /// is broken.
     fn answer(&self) {
         while let Some(finished) = self.finished.pop() {
             self.peer.outstanding.fetch_sub(1, ordering::Release);
@@ -358,6 +370,17 @@ impl Connection {
                 header,
                 slot: finished.slot,
                 payload: finished.payload,
+                goodbye: false,
+            });
+        }
+        let peer = &self.peer;
+        if peer.leaving.load(ordering::Acquire) && !self.said_goodbye.xchg(true, ordering::Relaxed)
+        {
+            let _ = self.sender.queue(Reply {
+                header: WireMessage::goodbye(wire::Goodbye::Stopping).encode(),
+                slot: None,
+                payload: 0,
+                goodbye: true,
             });
         }
     }
@@ -375,8 +398,10 @@ impl Connection {
                 match self.sender.poll_send(context, &self) {
                     Poll::Ready(Pause::Broken) => {
                         // The receiver may be waiting for memory that unsent answers hold. What is
-                        // at the device comes back all the same.
-                        self.peer.close();
+                        // at the device comes back all the same. To close wakes this task.
+                        if !self.peer.closed.load(ordering::Acquire) {
+                            self.peer.close();
+                        }
                         while self.sender.take_unsent().is_some() {}
                         Poll::Pending
                     }

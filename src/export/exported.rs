@@ -71,6 +71,10 @@ pub struct Settings {
     pub idle_timeout: u32,
 }
 
+/// So many of the longest requests have room in the memory of a connection, if they have in that of its
+/// client.
+const LEAST_TRANSFERS: usize = 4;
+
 struct Owner {
     session: [u8; 16],
     epoch: u64,
@@ -264,9 +268,12 @@ impl Export {
         &self.pools
     }
 
-    /// Bytes of memory for the data of one client.
-    pub fn memory(&self) -> usize {
-        self.settings.client_memory as usize
+    /// Bytes of memory for the data of one connection of a client that makes so many and asks for up to
+    /// `transfer` bytes at once: its share, but enough for some of these.
+    pub fn memory_for(&self, connections: u16, transfer: usize) -> usize {
+        let all = self.settings.client_memory as usize;
+        let share = all / usize::from(connections.max(1));
+        share.max(LEAST_TRANSFERS * transfer).min(all)
     }
 
     /// The counters.

@@ -5,10 +5,12 @@
 use super::{
     connection::End,
     exported::Export,
+    info,
     peer::{Peer, Session},
 };
 use crate::{
     dst_core::access::Access,
+    dst_core::fence::{self, Entry},
     dst_core::wire::{
         check_hello, hello_flags, negotiate, HelloReply, HelloRequest, Message, Negotiated, Reason,
         Status, HELLO_MAX_BYTES,
@@ -21,7 +23,7 @@ use core::pin::pin;
 use kernel::{
     prelude::*,
     sync::{atomic::ordering, Arc},
-    time::Delta,
+    time::{Delta, Instant, Monotonic},
 };
 
 /// Why a client is not admitted; the text is sent to it.
@@ -40,16 +42,24 @@ fn refuse<T>(status: Status, text: kernel::fmt::Arguments<'_>) -> core::result::
 /// How long a refused client has to read why, in milliseconds.
 const FAREWELL_MS: i64 = 2_000;
 
-/// How long an earlier client or incarnation may take to drain, in rounds of [`DRAIN_MS`].
-const DRAIN_ROUNDS: u32 = 10_000;
-/// Milliseconds.
-const DRAIN_MS: i64 = 2;
+/// How long a hello waits for an earlier client or incarnation to drain before it is refused, in
+/// milliseconds. Its client is told what it waits for, and asks again.
+const DRAIN_MS: i64 = 1_000;
+/// Milliseconds between two looks.
+const LOOK_MS: i64 = 2;
+
+/// A client that was admitted.
+pub struct Admitted {
+    /// What it sends.
+    pub incoming: Incoming,
+    /// What was agreed on.
+    pub negotiated: Negotiated,
+    /// How many connections it makes.
+    pub connections: u16,
+}
 
 /// Takes a new connection through its hello.
-pub async fn admit(
-    export: &Arc<Export>,
-    peer: &Arc<Peer>,
-) -> core::result::Result<(Incoming, Negotiated), End> {
+pub async fn admit(export: &Arc<Export>, peer: &Arc<Peer>) -> core::result::Result<Admitted, End> {
     let mut timer = Timer::new()?;
     let limit = Delta::from_millis(export.settings.hello_timeout.into());
     let hello = timeout(&mut timer, limit, pin!(receive(peer)))
@@ -61,14 +71,22 @@ pub async fn admit(
             incoming.allow(negotiated.max_transfer);
             let header = message.reply(Status::Ok, reply.epoch);
             send(&incoming, &header, &reply.encode()).await?;
-            Ok((incoming, negotiated))
+            Ok(Admitted {
+                incoming,
+                negotiated,
+                connections: request.connections,
+            })
         }
         Err(refusal) => {
             export.refused.fetch_add(1, ordering::Relaxed);
             let header = message.reply(refusal.status, export.epoch());
             send(&incoming, &header, refusal.reason.as_str().as_bytes()).await?;
             farewell(&mut incoming, &mut timer).await;
-            Err(End::Protocol(refusal.reason))
+            // A client asks again and again while there is something to drain.
+            match refusal.status {
+                Status::Draining => Err(End::Orderly),
+                _ => Err(End::Protocol(refusal.reason)),
+            }
         }
     }
 }
@@ -149,94 +167,140 @@ async fn decide(
             fmt!("the device does not belong to the storage that asks for it"),
         );
     }
+    let session = Session {
+        told: fence::Session {
+            id: request.session,
+            connection: request.connection,
+            incarnation: request.incarnation,
+            write: request.flags & hello_flags::WRITE != 0,
+        },
+        version: request.version_max,
+    };
     // A client that has gone is waited for, so that a storage can be formed again at once after its
-    // deletion.
-    let entered = || enter(export, peer, request);
-    wait_until(peer, timer, "the client before", entered).await?;
+    // deletion, and nothing that it had sent lands after what this one sends.
+    wait_until(peer, timer, || enter(export, peer, &session)).await?;
     // The list may have been replaced before the session was known.
     match export.access_of(&peer.address) {
         Some(Access::ReadWrite) => {}
         _ => peer.read_only.store(true, ordering::Release),
     }
-    let drained = || Ok(earlier_drained(export, peer, request));
-    wait_until(peer, timer, "an earlier connection", drained).await?;
+    wait_until(peer, timer, || Ok(earlier_drained(export, peer, &session))).await?;
     Ok((reply, negotiated))
 }
 
-/// Waits for `ready`, which has to do with the requests of `whose` that are still at the device.
+/// What a hello waits for.
+enum Wait {
+    /// Nothing.
+    Over,
+    /// So many requests of others that are at the device, or about to be.
+    Draining(u32),
+}
+
+/// Waits for `ready`.
 async fn wait_until(
     peer: &Peer,
     timer: &mut Timer,
-    whose: &str,
-    ready: impl Fn() -> core::result::Result<bool, Refusal>,
+    ready: impl Fn() -> core::result::Result<Wait, Refusal>,
 ) -> core::result::Result<(), Refusal> {
-    for _ in 0..DRAIN_ROUNDS {
-        if ready()? {
+    let begun = Instant::<Monotonic>::now();
+    loop {
+        let Wait::Draining(count) = ready()? else {
             return Ok(());
-        }
+        };
         if peer.closed.load(ordering::Acquire) {
             return refuse(Status::Stopping, fmt!("the export is being stopped"));
         }
-        timer.sleep(Delta::from_millis(DRAIN_MS)).await;
+        if begun.elapsed().as_millis() >= DRAIN_MS {
+            return refuse(
+                Status::Draining,
+                fmt!("server draining {count} requests of an earlier connection"),
+            );
+        }
+        timer.sleep(Delta::from_millis(LOOK_MS)).await;
     }
-    refuse(
-        Status::Draining,
-        fmt!("requests of {} are still at the device", whose),
-    )
 }
 
-/// Makes the session known, if no other stands in its way, and closes earlier incarnations of it.
-/// False if one stands in the way that is about to go by itself.
+/// The requests that `peers` have not answered, and will not.
+fn outstanding<'a>(peers: impl Iterator<Item = &'a Arc<Peer>>) -> u32 {
+    peers.fold(0, |sum: u32, peer| {
+        sum.saturating_add(peer.outstanding.load(ordering::Relaxed))
+    })
+}
+
+/// Makes the session known, if no other stands in its way, and closes earlier incarnations of its
+/// connection.
 fn enter(
     export: &Export,
     peer: &Arc<Peer>,
-    request: &HelloRequest,
-) -> core::result::Result<bool, Refusal> {
-    let write = request.flags & hello_flags::WRITE != 0;
+    session: &Session,
+) -> core::result::Result<Wait, Refusal> {
     let peers = export.peers.lock();
-    for other in peers.iter().filter(|other| !Arc::ptr_eq(other, peer)) {
-        let Some(session) = *other.session.lock() else {
-            continue;
-        };
-        if other.drained.load(ordering::Acquire) {
-            continue;
-        }
-        if session.id == request.session {
-            if session.incarnation >= request.incarnation {
-                return refuse(
-                    Status::Invalid,
-                    fmt!("a newer connection of the same session is there already"),
-                );
-            }
-            other.close();
-        } else if write && session.write && !export.settings.shared_writers {
-            if other.is_ending() {
-                return Ok(false);
-            }
+    let others = || peers.iter().filter(|other| !Arc::ptr_eq(other, peer));
+    let fenced = others().map(|other| other.fenced());
+    let own = |other: fence::Peer| {
+        other
+            .session
+            .is_some_and(|other| other.id == session.told.id)
+    };
+    if !fenced.clone().any(own) {
+        let clients = info::count_clients(&peers).sessions;
+        if clients >= export.settings.max_clients {
             return refuse(
                 Status::Busy,
-                fmt!("{} is writing to it; one client may", other.address),
+                fmt!("{clients} clients use the export, and no more may"),
             );
         }
     }
-    *peer.session.lock() = Some(Session {
-        id: request.session,
-        incarnation: request.incarnation,
-        write,
-        version: request.version_max,
-    });
-    Ok(true)
+    let entry = fence::enter(
+        &session.told,
+        export.settings.shared_writers,
+        fenced,
+        |place| {
+            if let Some(earlier) = others().nth(place) {
+                earlier.close();
+            }
+        },
+    );
+    match entry {
+        Entry::Entered => {
+            *peer.session.lock() = Some(*session);
+            Ok(Wait::Over)
+        }
+        Entry::Wait => {
+            let gone = others().filter(|other| {
+                let fenced = other.fenced();
+                fenced.ending && !fenced.drained
+            });
+            Ok(Wait::Draining(outstanding(gone)))
+        }
+        Entry::Superseded => refuse(
+            Status::Invalid,
+            fmt!("a newer connection of the same session is there already"),
+        ),
+        Entry::Busy(place) => match others().nth(place) {
+            Some(other) => refuse(
+                Status::Busy,
+                fmt!("{} is writing to it; one client may", other.address),
+            ),
+            None => Ok(Wait::Draining(0)),
+        },
+    }
 }
 
-/// Whether nothing of an earlier incarnation is at the device: what it had sent must not land
-/// after what this one is about to send.
-fn earlier_drained(export: &Export, peer: &Arc<Peer>, request: &HelloRequest) -> bool {
-    !export.peers.lock().iter().any(|other| {
-        !Arc::ptr_eq(other, peer)
-            && !other.drained.load(ordering::Acquire)
-            && other
-                .session
-                .lock()
-                .is_some_and(|session| session.id == request.session)
-    })
+/// Whether nothing of an earlier incarnation of the connection is at the device: what it had sent must
+/// not land after what this one is about to send.
+fn earlier_drained(export: &Export, peer: &Arc<Peer>, session: &Session) -> Wait {
+    let peers = export.peers.lock();
+    let others = || peers.iter().filter(|other| !Arc::ptr_eq(other, peer));
+    if fence::is_fenced(&session.told, others().map(|other| other.fenced())) {
+        return Wait::Over;
+    }
+    let earlier = others().filter(|other| {
+        let fenced = other.fenced();
+        let own = fenced.session.filter(|earlier| {
+            earlier.id == session.told.id && earlier.connection == session.told.connection
+        });
+        own.is_some() && !fenced.drained
+    });
+    Wait::Draining(outstanding(earlier))
 }

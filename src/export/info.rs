@@ -10,17 +10,43 @@ use super::{
 use crate::{dst_core::access::Access, net::config::Reason};
 use kernel::sync::{atomic::ordering, Arc};
 
+/// How many clients there are. The connections of one session are one client.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// Those that have said hello.
+    pub(super) sessions: u32,
+    /// Connections that have not.
+    pub(super) strangers: u32,
+    /// Clients that may write.
+    pub(super) writers: u32,
+}
+
+/// The clients whose connections are `peers`.
+pub(super) fn count_clients(peers: &[Arc<Peer>]) -> Clients {
+    let live = |peer: &Arc<Peer>| peer.state() != ConnectionState::Closed;
+    let session = |peer: &Arc<Peer>| *peer.session.lock();
+    let mut clients = Clients::default();
+    for (at, peer) in peers.iter().enumerate().filter(|(_, peer)| live(peer)) {
+        let Some(own) = session(peer) else {
+            clients.strangers += 1;
+            continue;
+        };
+        let known = peers.iter().take(at).any(|other| {
+            live(other) && session(other).is_some_and(|other| other.told.id == own.told.id)
+        });
+        if !known {
+            clients.sessions += 1;
+            clients.writers += u32::from(own.told.write);
+        }
+    }
+    clients
+}
+
 impl Export {
     /// Everything about the export. May sleep.
     pub fn info(&self) -> ExportInfo {
         let peers = self.peers.lock();
-        let live = |peer: &&Arc<Peer>| peer.state() != ConnectionState::Closed;
-        let clients = peers.iter().filter(live).count() as u32;
-        let writers = peers
-            .iter()
-            .filter(live)
-            .filter(|peer| peer.session.lock().is_some_and(|session| session.write))
-            .count() as u32;
+        let clients = count_clients(&peers);
         let in_flight = peers.iter().fold(0_u32, |sum, peer| {
             sum.saturating_add(peer.outstanding.load(ordering::Relaxed))
         });
@@ -54,8 +80,8 @@ impl Export {
             since: self.since.elapsed().as_millis().unsigned_abs(),
             sectors: self.device().sectors(),
             logical_block: self.limits().logical_block,
-            clients,
-            writers,
+            clients: clients.sessions + clients.strangers,
+            writers: clients.writers,
             in_flight,
             read_ios: counters.read_ios.load(ordering::Relaxed),
             read_bytes: counters.read_bytes.load(ordering::Relaxed),
@@ -79,14 +105,14 @@ impl Export {
             local: peer.stream.socket().local_address().ok(),
             peer: Some(peer.address),
             access: session.map(|session| {
-                if session.write && !self.gate(peer).read_only {
+                if session.told.write && !self.gate(peer).read_only {
                     Access::ReadWrite
                 } else {
                     Access::ReadOnly
                 }
             }),
             version: session.map_or(0, |session| session.version.into()),
-            session: session.map(|session| session.id),
+            session: session.map(|session| session.told.id),
             in_flight: peer.outstanding.load(ordering::Relaxed),
             requests: peer.requests.load(ordering::Relaxed),
             refused: peer.refused.load(ordering::Relaxed),

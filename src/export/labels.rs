@@ -172,7 +172,7 @@ fn claim(export: &Arc<Export>, peer: &Arc<Peer>, epoch: u64) -> Outcome {
         .session
         .lock()
         .as_ref()
-        .map_or([0; 16], |session| session.id);
+        .map_or([0; 16], |session| session.told.id);
     if epoch <= old.label.epoch.max(export.epoch()) && export.owner() != (session, epoch) {
         return refuse(
             wire::Status::StaleEpoch,

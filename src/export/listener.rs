@@ -4,6 +4,7 @@
 
 use super::{connection, exported::Export, peer::Peer};
 use crate::{
+    dst_core::transaction::MAX_CONNECTIONS,
     exec::Timer,
     net::{Listener, Stream},
     pr_warn_ratelimited,
@@ -69,7 +70,9 @@ fn admit(export: &Arc<Export>, socket: Socket) -> Result {
     let id = NEXT_ID.fetch_add(1, ordering::Relaxed);
     let peer = Peer::new(id, stream)?;
     let mut peers = export.peers.lock();
-    if peers.len() >= export.settings.max_clients as usize {
+    // Whose connections these are is known after the hello, which looks at the number of clients.
+    let most = (export.settings.max_clients as usize).saturating_mul(MAX_CONNECTIONS);
+    if peers.len() >= most {
         return Err(EUSERS);
     }
     peers.push(peer.clone(), GFP_KERNEL)?;
@@ -99,7 +102,10 @@ fn admit(export: &Arc<Export>, socket: Socket) -> Result {
 /// How often a stop looks whether a task has ended, in milliseconds.
 const STOP_STEP_MS: u32 = 5;
 
-/// Stops listening, closes all connections and joins their tasks, for at most about `limit_ms`
+/// How long clients have to take a goodbye, in milliseconds.
+const GOODBYE_MS: u32 = 200;
+
+/// Stops listening, tells the clients, closes all connections and joins their tasks, for at most about `limit_ms`
 /// milliseconds. False if a task is still waiting for the device: the connection then stays in
 /// the list, and the stop may be tried again. Process context, not on a worker.
 ///
@@ -109,6 +115,7 @@ pub fn stop(export: &Export, limit_ms: u32) -> bool {
     export.stopping.store(true, ordering::Release);
     let listener = export.listener.lock().take();
     drop(listener);
+    say_goodbye(export);
     for peer in export.peers.lock().iter() {
         peer.close();
     }
@@ -121,6 +128,18 @@ pub fn stop(export: &Export, limit_ms: u32) -> bool {
         if left == 0 {
             return false;
         }
+        left -= 1;
+        fsleep(Delta::from_millis(STOP_STEP_MS.into()));
+    }
+}
+
+/// Tells the clients that the server stops in order, as far as they take it at once.
+fn say_goodbye(export: &Export) {
+    for peer in export.peers.lock().iter() {
+        peer.leave();
+    }
+    let mut left = GOODBYE_MS / STOP_STEP_MS;
+    while left > 0 && !export.peers.lock().iter().all(|peer| peer.has_left()) {
         left -= 1;
         fsleep(Delta::from_millis(STOP_STEP_MS.into()));
     }

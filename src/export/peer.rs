@@ -4,6 +4,7 @@
 
 use super::{config::ConnectionState, exported::Export, reply::FinishedQueue};
 use crate::{
+    dst_core::fence,
     exec::{JoinHandle, TaskName},
     net::Stream,
     sys::socket_address::SocketAddress,
@@ -21,12 +22,8 @@ use kernel::{
 /// What a client said of itself.
 #[derive(Clone, Copy)]
 pub struct Session {
-    /// The same for all connections of one start of a storage.
-    pub id: [u8; 16],
-    /// Grows with each connection.
-    pub incarnation: u64,
-    /// Whether it may write.
-    pub write: bool,
+    /// Whose connection it is.
+    pub told: fence::Session,
     /// The version spoken.
     pub version: u16,
 }
@@ -52,6 +49,10 @@ pub struct Peer {
     pub read_only: Atomic<bool>,
     /// Nothing is received any more.
     pub closed: Atomic<bool>,
+    /// The client is to be told that the server stops.
+    pub leaving: Atomic<bool>,
+    /// The client was told.
+    pub left: Atomic<bool>,
     /// Nothing of it is at the device any more, and nothing will be.
     pub drained: Atomic<bool>,
     /// Results on their way, once the hello is through; tells what is at the device.
@@ -85,6 +86,8 @@ impl Peer {
                 finished <- new_mutex!(None, "dst_peer_finished"),
                 read_only: Atomic::new(true),
                 closed: Atomic::new(false),
+                leaving: Atomic::new(false),
+                left: Atomic::new(false),
                 drained: Atomic::new(false),
                 outstanding: Atomic::new(0),
                 requests: Atomic::new(0),
@@ -99,6 +102,29 @@ impl Peer {
     /// The name of a task that does `what` for this peer of `export`. May sleep. Errors: `ENOMEM`.
     pub fn task_name(&self, what: &'static CStr, export: &Export) -> Result<TaskName> {
         TaskName::with(what, fmt!("{},{}", export.label(), self.address))
+    }
+
+    /// Tells the client that the server stops. Returns before that is done, and it may not be possible:
+    /// [`Self::has_left`]. May sleep.
+    pub fn leave(&self) {
+        self.leaving.store(true, ordering::Release);
+        if let Some(finished) = &*self.finished.lock() {
+            finished.wake();
+        }
+    }
+
+    /// Whether the client was told that the server stops, or there is nobody to be told.
+    pub fn has_left(&self) -> bool {
+        self.left.load(ordering::Acquire) || self.is_ending() || self.finished.lock().is_none()
+    }
+
+    /// What the fence has to know of it.
+    pub fn fenced(&self) -> fence::Peer {
+        fence::Peer {
+            session: self.session.lock().map(|session| session.told),
+            ending: self.is_ending(),
+            drained: self.drained.load(ordering::Acquire),
+        }
     }
 
     /// Ends the connection. Its tasks notice. May sleep.

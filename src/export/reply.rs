@@ -152,6 +152,8 @@ pub struct Reply {
     pub slot: Option<Slot>,
     /// The length of the payload.
     pub payload: u32,
+    /// It is no answer: the client is told that the server stops.
+    pub goodbye: bool,
 }
 
 impl Message for Reply {
@@ -178,6 +180,9 @@ impl Message for Reply {
     }
 
     fn sent(self, owner: &Arc<Connection>) {
+        if self.goodbye {
+            owner.has_said_goodbye();
+        }
         if let Some(slot) = self.slot {
             owner.buffers().give(slot);
         }

@@ -12,6 +12,7 @@ use super::{
     member::Member,
     membership::{Membership, Wanted},
     node::{Node, Target},
+    parking::Moments,
     remote::{client::Client, Remote},
     running::{Active, Connection, Running},
     storage::Storage,
@@ -216,6 +217,7 @@ fn build(
         };
         membership.take(&wanted, patience)?;
     }
+    let moments = Moments::new()?;
     let mut nodes = KVec::with_capacity(members.len(), GFP_KERNEL)?;
     let mut seeds = KVec::with_capacity(members.len(), GFP_KERNEL)?;
     for (index, member) in members.iter().enumerate() {
@@ -228,12 +230,12 @@ fn build(
             // Without labels a node's epoch is its own affair.
             None => ([0; 16], member.facts().epoch),
         };
-        let (node, seed) = make_node(member, identity, epoch)?;
+        let (node, seed) = make_node(member, identity, epoch, &moments)?;
         nodes.push(node, GFP_KERNEL)?;
         seeds.push(seed, GFP_KERNEL)?;
     }
     let sectors = plan.layout.sectors();
-    let volume = Volume::new(plan.layout, nodes)?;
+    let volume = Volume::new(plan.layout, nodes, moments)?;
     let running = run(storage, volume, seeds)?;
     // Last, as only what follows takes it back when it fails.
     let mut state = storage.state();
@@ -250,7 +252,12 @@ fn build(
 }
 
 #[inline(never)]
-fn make_node(member: &Member, storage: [u8; 16], epoch: u64) -> Outcome<(Node, Seed)> {
+fn make_node(
+    member: &Member,
+    storage: [u8; 16],
+    epoch: u64,
+    moments: &Arc<Moments>,
+) -> Outcome<(Node, Seed)> {
     let facts = member.facts();
     let lane = Lane::new()?;
     let (target, remote) = match (member.device(), member.address()) {
@@ -269,7 +276,8 @@ fn make_node(member: &Member, storage: [u8; 16], epoch: u64) -> Outcome<(Node, S
                 depth => depth,
             };
             let settings = member.settings(address, u32::MAX);
-            let remote = Remote::new(settings, identity, epoch, depth, lane.clone())?;
+            let moments = facts.limits.volatile_cache.then(|| moments.clone());
+            let remote = Remote::new(settings, identity, epoch, depth, lane.clone(), moments)?;
             (Target::Remote(remote.clone()), Some((remote, client)))
         }
         (None, None) => return Err(EINVAL.into()),
@@ -314,10 +322,19 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
         let connection = match seed.remote {
             None => None,
             Some((remote, client)) => {
-                let supervise = supervise(pools, name(c"storage-supervise")?, &remote, client)?;
-                let send = remote.clone().send(Timer::new()?);
-                let send = pools.net.spawn(name(c"storage-send")?, send)?;
-                Some(Connection::new(remote, supervise, send, seed.retry_limit))
+                let storage = storage.config().name.as_str();
+                let name = |what, at| TaskName::with(what, fmt!("{storage}/{index}/{at}"));
+                let mut tasks = KVec::new();
+                let mut first = Some(client);
+                for at in 0..remote.connections() {
+                    let supervise_name = name(c"storage-supervise", at)?;
+                    let task = supervise(pools, supervise_name, &remote, at, first.take())?;
+                    tasks.push(task, GFP_KERNEL)?;
+                    let send = remote.clone().send(at, Timer::new()?);
+                    let task = pools.net.spawn(name(c"storage-send", at)?, send)?;
+                    tasks.push(task, GFP_KERNEL)?;
+                }
+                Some(Connection::new(remote, tasks, seed.retry_limit))
             }
         };
         nodes.push(Active::new(seed.lane, connection), GFP_KERNEL)?;
@@ -325,18 +342,18 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     Ok(Running::new(slot, nodes, issue, issuers)?)
 }
 
-/// Spawns a node's supervisor. Apart, so that its future is on the stack only while it is made.
+/// Spawns the supervisor of a node's connection. Apart, so that its future is on the stack only while it is made.
 #[inline(never)]
 fn supervise(
     pools: &Pools,
     name: TaskName,
     remote: &Arc<Remote>,
-    client: KBox<Client>,
+    at: u16,
+    client: Option<KBox<Client>>,
 ) -> Result<JoinHandle> {
-    let first = remote
-        .clone()
-        .supervise(KBox::into_inner(client), Timer::new()?);
-    pools.net.spawn(name, first)
+    let client = client.map(KBox::into_inner);
+    let task = remote.clone().supervise(at, client, Timer::new()?);
+    pools.net.spawn(name, task)
 }
 
 /// Makes the storage known as running and shows its disk.

@@ -105,9 +105,9 @@ pub struct NodeConfig {
     pub force: bool,
     /// Fail I/O while the node is away instead of waiting.
     pub fail_fast: bool,
-    /// Number of connections, 1 to 64.
+    /// Number of connections, 1 to 16.
     pub connections: Option<u32>,
-    /// Requests in flight per connection, 1 to 4096.
+    /// Requests in flight, on all connections together, 1 to 4096.
     pub queue_depth: Option<u32>,
     /// Bytes of data in one request.
     pub max_transfer: Option<u32>,
@@ -115,6 +115,10 @@ pub struct NodeConfig {
     pub connect_timeout: Option<u32>,
     /// Milliseconds of silence until the peer is asked whether it is alive.
     pub keepalive: Option<u32>,
+    /// Milliseconds for the answer to a request until its connection is given up; 0 for ever.
+    pub request_timeout: Option<u32>,
+    /// How often that may happen to a request before it ends in error; 0 for ever.
+    pub request_tries: Option<u32>,
     /// Milliseconds until a lost node fails; for ever if not given. Never `Some(0)`.
     pub retry_limit: Option<u32>,
 }
@@ -295,6 +299,8 @@ pub struct NodeInfo {
     pub config: NodeConfig,
     /// The peer, or the device, takes no writes.
     pub read_only: bool,
+    /// Nobody has asked for a number of connections.
+    pub default_connections: bool,
     /// What it is doing.
     pub state: NodeState,
     /// Why; may be empty.
@@ -315,6 +321,9 @@ pub struct NodeInfo {
     pub queued: u32,
     /// Finished transactions.
     pub io: IoCounters,
+    /// The first write or flush that ended in error since the administrator has cleared that: an
+    /// errno (positive), the sector on the node, and milliseconds ago.
+    pub write_error: Option<(u32, u64, u64)>,
     /// Transactions sent again.
     pub retries: u64,
     /// Connections made again after a loss.

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     dst_core::{
         map::MAX_NODES,
-        wire::{MAX_CONNECTIONS, MAX_QUEUE_DEPTH, MAX_TRANSFER, MIN_TRANSFER},
+        transaction::MAX_CONNECTIONS,
+        wire::{MAX_QUEUE_DEPTH, MAX_TRANSFER, MIN_TRANSFER},
     },
     fault,
     sys::{
@@ -25,9 +26,15 @@ use kernel::{prelude::*, sync::Arc};
 /// Milliseconds for adding a node, whatever its own limits are.
 const ADD_MS: u32 = 60_000;
 
-/// Milliseconds of silence after which a peer is asked whether it is alive: a property of the
-/// sockets.
-pub const KEEPALIVE_MS: u32 = 10_000;
+/// The least milliseconds of silence after which a server is asked whether it is alive. Silence is
+/// looked at four times a second.
+const KEEPALIVE_LEAST_MS: u32 = 1_000;
+
+/// The most tries of a request.
+const TRIES_MOST: u32 = 1_000;
+
+/// The most milliseconds of a limit: a day.
+const LIMIT_MOST_MS: u32 = 86_400_000;
 
 impl Storage {
     /// Adds a node; returns its index. Waits for the node's device or export.
@@ -245,25 +252,39 @@ fn check_limits(config: &NodeConfig) -> Outcome {
     };
     let outside =
         |value: Option<u32>, most: u32| value.is_some_and(|value| !(1..=most).contains(&value));
-    if outside(config.connections, MAX_CONNECTIONS.into()) {
-        return bad(Field::Connections, "connections", MAX_CONNECTIONS.into());
-    }
-    if config.connections.is_some_and(|count| count > 1) {
-        return Err(fault!(
-            EOPNOTSUPP,
-            Field::Connections,
-            "this version makes one connection to a node"
-        ));
+    if outside(config.connections, MAX_CONNECTIONS as u32) {
+        return bad(Field::Connections, "connections", MAX_CONNECTIONS as u32);
     }
     if config
         .keepalive
-        .is_some_and(|silence| silence != KEEPALIVE_MS)
+        .is_some_and(|silence| !(KEEPALIVE_LEAST_MS..=LIMIT_MOST_MS).contains(&silence))
     {
         return Err(fault!(
-            EOPNOTSUPP,
-            Field::Timeout,
-            "this version asks a peer whether it is alive after {} ms of silence",
-            KEEPALIVE_MS
+            EINVAL,
+            Field::Keepalive,
+            "milliseconds of silence: {} to {} are possible",
+            KEEPALIVE_LEAST_MS,
+            LIMIT_MOST_MS
+        ));
+    }
+    if outside(
+        config.request_timeout.filter(|limit| *limit != 0),
+        LIMIT_MOST_MS,
+    ) {
+        return bad(
+            Field::RequestTimeout,
+            "milliseconds for an answer",
+            LIMIT_MOST_MS,
+        );
+    }
+    if outside(config.request_tries.filter(|tries| *tries != 0), TRIES_MOST) {
+        return bad(Field::RequestTries, "tries of a request", TRIES_MOST);
+    }
+    if config.request_timeout == Some(0) && config.request_tries.is_some_and(|tries| tries > 0) {
+        return Err(fault!(
+            EINVAL,
+            Field::RequestTries,
+            "tries are counted by time-outs, and request-timeout 0 means that there are none"
         ));
     }
     if outside(config.queue_depth, MAX_QUEUE_DEPTH) {

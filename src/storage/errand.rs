@@ -16,13 +16,24 @@ use super::{
 use crate::{
     device::label::Block,
     dst_core::wire,
-    exec::{JoinHandle, Pool, TaskName},
+    exec::{JoinHandle, Pool, TaskName, Timer},
 };
 use kernel::{
     new_mutex,
     prelude::*,
     sync::{Arc, Mutex},
+    time::Delta,
 };
+
+/// How often a server is asked that drains the connections of an earlier client. It waits for that for
+/// a second each time.
+const DRAINING_TRIES: u32 = 16;
+
+/// An errand uses at most so many incarnations of the connection.
+pub const MOST_INCARNATIONS: u64 = DRAINING_TRIES as u64 + 2;
+
+/// Milliseconds between two times.
+const DRAINING_MS: i64 = 200;
 
 /// What is to be done over the connection.
 pub enum Request {
@@ -84,23 +95,24 @@ pub fn is_lost(error: &ClientError) -> bool {
 impl Errand {
     /// Makes a connection; one that may only read if the export gives no more.
     async fn connect(&mut self) -> ClientResult<KBox<Client>> {
-        let mut identity = self.identity;
-        identity.incarnation += 1;
-        self.identity.incarnation = identity.incarnation;
-        let attempt = KBox::pin(remote::connect(&self.settings, identity), GFP_KERNEL)
-            .map_err(Error::from)?;
-        let client = match attempt.await {
-            Err(ClientError::Refused(wire::Status::ReadOnly, _)) if identity.write => {
-                identity.incarnation += 1;
-                identity.write = false;
-                self.identity.incarnation = identity.incarnation;
-                KBox::pin(remote::connect(&self.settings, identity), GFP_KERNEL)
-                    .map_err(Error::from)?
-                    .await?
+        let mut timer = Timer::new()?;
+        let mut tries = 1;
+        loop {
+            self.identity.incarnation += 1;
+            let attempt = KBox::pin(remote::connect(&self.settings, self.identity), GFP_KERNEL)
+                .map_err(Error::from)?;
+            match attempt.await {
+                Err(ClientError::Refused(wire::Status::ReadOnly, _)) if self.identity.write => {
+                    self.identity.write = false;
+                }
+                // What an earlier client has left at the device comes to its end.
+                Err(ClientError::Refused(wire::Status::Draining, _)) if tries < DRAINING_TRIES => {
+                    tries += 1;
+                    timer.sleep(Delta::from_millis(DRAINING_MS)).await;
+                }
+                client => return Ok(KBox::new(client?, GFP_KERNEL).map_err(Error::from)?),
             }
-            other => other?,
-        };
-        Ok(KBox::new(client, GFP_KERNEL).map_err(Error::from)?)
+        }
     }
 
     async fn perform(request: &Request, client: &mut Client) -> ClientResult<Answer> {

@@ -7,9 +7,9 @@ use super::{
         AlgorithmName, IoCounters, NodeConfig, NodeInfo, NodeState, Reason, StorageInfo,
         StorageState,
     },
-    configuring::KEEPALIVE_MS,
     member::Member,
-    remote::Phase,
+    registry::CONNECTION_BITS,
+    remote::{Phase, Standing, Trouble},
     running::{Active, Connection, Running},
     storage::Storage,
 };
@@ -38,7 +38,11 @@ pub struct Condition {
 }
 
 /// Why there is no connection, in words.
-fn reason_of(errno: i32) -> Reason {
+fn reason_of(trouble: &Trouble) -> Reason {
+    if !trouble.words.is_empty() {
+        return Text::from_display(&trouble.words);
+    }
+    let errno = trouble.errno;
     if errno == 0 {
         return Reason::new();
     }
@@ -61,12 +65,22 @@ fn reason_of(errno: i32) -> Reason {
 impl Connection {
     /// What the node is doing.
     pub fn condition(&self) -> Condition {
-        let (phase, errno, since) = self.remote.phase();
-        let state = match phase {
+        let standing = self.remote.standing();
+        let mut condition = self.condition_of(&standing);
+        let (up, all) = (standing.established, self.remote.connections());
+        if condition.state == NodeState::Up && !condition.reason.is_empty() {
+            let why = condition.reason;
+            condition.reason =
+                Text::from_display(&format_args!("{up} of {all} connections: {why}"));
+        }
+        condition
+    }
+
+    /// What `standing`, of the node or of one connection, means.
+    fn condition_of(&self, standing: &Standing) -> Condition {
+        let state = match standing.phase {
             Phase::Connected => NodeState::Up,
-            Phase::Connecting if self.remote.reconnects() == 0 && errno == 0 => {
-                NodeState::Connecting
-            }
+            Phase::Connecting if standing.trouble.errno == 0 => NodeState::Connecting,
             Phase::Connecting | Phase::Waiting => NodeState::Reconnecting,
             Phase::Refused | Phase::Failed => NodeState::Failed,
         };
@@ -79,9 +93,9 @@ impl Connection {
         };
         Condition {
             state,
-            reason: reason_of(errno),
+            reason: reason_of(&standing.trouble),
             waits_for,
-            since,
+            since: standing.since,
         }
     }
 }
@@ -243,14 +257,17 @@ impl Storage {
             config: NodeConfig {
                 start: range.map_or(member.config.start, |(start, _)| Some(start)),
                 size: range.map_or(member.config.size, |(_, size)| Some(size)),
-                connections: remote.then_some(1),
+                connections: remote.then(|| member.connections().into()),
                 queue_depth: remote.then_some(facts.queue_depth),
                 max_transfer: remote.then_some(facts.max_transfer),
                 connect_timeout: remote.then(|| member.connect_ms()),
-                keepalive: remote.then_some(KEEPALIVE_MS),
+                keepalive: remote.then(|| member.keepalive_ms()),
+                request_timeout: remote.then(|| member.request_ms()),
+                request_tries: remote.then(|| member.request_tries().into()),
                 ..member.config.clone()
             },
             read_only: facts.limits.read_only,
+            default_connections: remote && member.config.connections.is_none(),
             state: condition.state,
             reason: condition.reason,
             waits_for: condition.waits_for,
@@ -261,6 +278,12 @@ impl Storage {
             in_flight: active.map_or(0, |active| active.lane.in_flight()),
             queued: active.map_or(0, |active| active.lane.waiting.load(ordering::Relaxed)),
             io: active.map_or(IoCounters::default(), |active| active.lane.io()),
+            write_error: active.and_then(|active| {
+                let error = active.lane.write_error()?;
+                let errno = error.status.to_result().err().map_or(0, Error::to_errno);
+                let ago = error.when.elapsed().as_millis().unsigned_abs();
+                Some((errno.unsigned_abs(), error.sector, ago))
+            }),
             retries: active
                 .and_then(|active| active.connection.as_ref())
                 .map_or(0, |connection| connection.remote.resent()),
@@ -269,7 +292,9 @@ impl Storage {
                 .map_or(0, |connection| connection.remote.reconnects().into()),
             established: active
                 .and_then(|active| active.connection.as_ref())
-                .map_or(0, |connection| connection.is_up().into()),
+                .map_or(0, |connection| {
+                    connection.remote.standing().established.into()
+                }),
             net: self.config().net.clone(),
         }
     }
@@ -296,22 +321,26 @@ impl Storage {
         }
     }
 
-    /// Everything about the connection of a remote node that runs.
-    pub fn connection_info(&self, index: u32) -> Option<ConnectionInfo> {
+    /// Everything about connection `at` of a remote node that runs.
+    pub fn connection_info(&self, index: u32, at: u16) -> Option<ConnectionInfo> {
         let (member, running) = self.member(index)?;
         let running = running?;
         let active = running.nodes.get(index as usize)?;
         let connection = active.connection.as_ref()?;
         let facts = member.facts();
-        let condition = connection.condition();
+        let standing = connection.remote.standing_of(at)?;
+        let condition = connection.condition_of(&standing);
         let state = match condition.state {
             NodeState::Up => ConnectionState::Established,
             NodeState::Failed => ConnectionState::Closed,
             _ => ConnectionState::Connecting,
         };
-        let io = active.lane.io();
+        let traffic = connection.remote.traffic(at)?;
         Some(ConnectionInfo {
-            id: FIRST_CONNECTION | self.number() << 16 | u64::from(index),
+            id: FIRST_CONNECTION
+                | self.number() << (16 + CONNECTION_BITS)
+                | u64::from(index) << CONNECTION_BITS
+                | u64::from(at),
             owner: ConnectionOwner::Node {
                 storage: self.config().name,
                 index,
@@ -328,11 +357,11 @@ impl Storage {
             }),
             version: facts.version.into(),
             session: facts.session,
-            in_flight: active.lane.in_flight(),
-            requests: io.read_ios + io.write_ios + io.flush_ios + io.discard_ios,
-            refused: io.errors,
-            sent_bytes: io.write_bytes,
-            received_bytes: io.read_bytes,
+            in_flight: traffic.in_flight,
+            requests: traffic.answered,
+            refused: traffic.refused,
+            sent_bytes: traffic.sent_bytes,
+            received_bytes: traffic.received_bytes,
             net: self.config().net.clone(),
         })
     }

@@ -7,13 +7,16 @@
 //! and the count is zero, nothing is at the node and nothing is on its way there.
 
 use super::config::IoCounters;
-use crate::{exec::WakerCell, sys::bio::Op};
+use crate::{
+    exec::WakerCell,
+    sys::bio::{Op, Status},
+};
 use kernel::{
-    new_spinlock,
+    new_spinlock, new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{ordering, Atomic},
-        Arc, SpinLock,
+        Arc, SpinLock, SpinLockIrq,
     },
     time::{BootTime, Instant},
 };
@@ -45,6 +48,17 @@ impl Done {
     }
 }
 
+/// A write that ended in error: data that was to be on the node may not be there.
+#[derive(Clone, Copy)]
+pub struct WriteError {
+    /// How it ended.
+    pub status: Status,
+    /// Where on the node it was to begin, in sectors of 512 bytes; 0 for a flush.
+    pub sector: u64,
+    /// When.
+    pub when: Instant<BootTime>,
+}
+
 /// Counters of one node. Shared with every piece on its way, so it must stay free of anything
 /// that may not be dropped in an interrupt.
 #[pin_data]
@@ -60,6 +74,9 @@ pub struct Lane {
     discards: Done,
     /// Pieces that ended in error.
     errors: Atomic<u64>,
+    /// The first write that ended in error since the administrator has looked.
+    #[pin]
+    write_error: SpinLockIrq<Option<WriteError>>,
     /// Nobody is admitted.
     shut: Atomic<bool>,
     /// Since when the administrator has suspended the node.
@@ -100,6 +117,7 @@ impl Lane {
                 flushes: Done::new(),
                 discards: Done::new(),
                 errors: Atomic::new(0),
+                write_error <- new_spinlock_irq!(None, "dst_lane_write_error"),
                 shut: Atomic::new(false),
                 suspended <- new_spinlock!(None, "dst_lane_suspended"),
                 issuer <- WakerCell::new(),
@@ -172,6 +190,25 @@ impl Lane {
                 _ => self.discards.count(bytes),
             }
         }
+    }
+
+    /// Notes that a write, or a flush, has ended in error; the first is kept. Any context.
+    pub(super) fn note_write_error(&self, status: Status, sector: u64) {
+        self.write_error.lock().get_or_insert_with(|| WriteError {
+            status,
+            sector,
+            when: Instant::now(),
+        });
+    }
+
+    /// The first write that ended in error.
+    pub fn write_error(&self) -> Option<WriteError> {
+        *self.write_error.lock()
+    }
+
+    /// Forgets it; `false` if there was none.
+    pub fn clear_write_error(&self) -> bool {
+        self.write_error.lock().take().is_some()
     }
 
     /// Whether parked work waits for this node.

@@ -8,7 +8,7 @@
 
 use super::{
     config::{Name, NodeConfig, Place, StorageConfig},
-    errand::{Answer, Errand, Request},
+    errand::{self, Answer, Errand, Request},
     facts::{device_facts, export_facts, Facts},
     fault::{Fault, Outcome},
     remote::{
@@ -18,10 +18,12 @@ use super::{
     wait::Patience,
 };
 use crate::{
+    dst_core::transaction::MAX_CONNECTIONS,
     exec::Pools,
     fault,
     sys::{
         bdev::{BlockDevice, OpenMode},
+        cpu,
         net_namespace::Net,
         random,
         refusal::Field,
@@ -35,6 +37,15 @@ const QUEUE_DEPTH: u32 = 128;
 
 /// Milliseconds for making a connection, and again for its hello, if nothing else is asked for.
 const CONNECT_MS: u32 = 5_000;
+
+/// Connections if nothing else is asked for and there are as many CPUs.
+const CONNECTIONS: u32 = 4;
+
+/// Milliseconds of silence if nothing else is asked for.
+const KEEPALIVE_MS: u32 = 10_000;
+
+/// Milliseconds for the answer to a request if nothing else is asked for.
+const REQUEST_MS: u32 = 30_000;
 
 /// The way to a node's device before the storage runs.
 pub enum Link {
@@ -209,7 +220,38 @@ impl Member {
             net: self.net.clone(),
             connect_ms: self.connect_ms().min(limit),
             fail_fast: self.config.fail_fast,
+            connections: self.connections(),
+            keepalive_ms: self.keepalive_ms(),
+            request_ms: self.request_ms(),
+            request_tries: self.request_tries(),
         }
+    }
+
+    /// How many connections it has when the storage runs.
+    pub fn connections(&self) -> u16 {
+        let wanted = self
+            .config
+            .connections
+            .and_then(|wanted| wanted.try_into().ok());
+        let default = cpu::online().min(CONNECTIONS) as u16;
+        wanted.unwrap_or(default).clamp(1, MAX_CONNECTIONS as u16)
+    }
+
+    /// Milliseconds of silence after which the server is asked whether it is alive.
+    pub fn keepalive_ms(&self) -> u32 {
+        self.config.keepalive.unwrap_or(KEEPALIVE_MS)
+    }
+
+    /// Milliseconds after which a connection that leaves a request unanswered is given up; 0 for
+    /// never.
+    pub fn request_ms(&self) -> u32 {
+        self.config.request_timeout.unwrap_or(REQUEST_MS)
+    }
+
+    /// After so many of these a request ends in error; 0 for never.
+    pub fn request_tries(&self) -> u16 {
+        let tries = self.config.request_tries.unwrap_or(0);
+        tries.try_into().unwrap_or(u16::MAX)
     }
 
     /// Milliseconds for making a connection.
@@ -221,6 +263,8 @@ impl Member {
         Identity {
             session,
             incarnation,
+            connection: 0,
+            connections: self.connections(),
             storage: self.storage,
             epoch: 0,
             raw: self.raw,
@@ -258,7 +302,7 @@ impl Member {
             request,
         };
         // If the answer is not waited for, it may have been made all the same.
-        *incarnation += 2;
+        *incarnation += errand::MOST_INCARNATIONS;
         let errand = KBox::new(errand, GFP_KERNEL).map_err(Error::from)?;
         let returned = KBox::into_inner(errand.run(&self.pools.net, patience)?);
         *incarnation = returned.incarnation;

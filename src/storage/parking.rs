@@ -11,7 +11,10 @@
 //! runs foreign code, is done outside.
 
 use super::lane::Lane;
-use crate::sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status};
+use crate::{
+    dst_core::write_back::{Endings, Moment, Promise},
+    sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status},
+};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
@@ -27,8 +30,28 @@ const CURSORS_PER_NODE: usize = 64;
 
 const NONE: u32 = u32::MAX;
 
-/// The era of bios that began before the present one, no matter which.
-const PAST: u64 = 1;
+/// The clock of a storage that has nodes with a volatile cache: it counts the writes that have ended.
+pub struct Moments {
+    writes: Atomic<u64>,
+}
+
+impl Moments {
+    /// No write has ended. May sleep. Errors: `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>> {
+        let writes = Atomic::new(0);
+        Ok(Arc::new(Self { writes }, GFP_KERNEL)?)
+    }
+
+    /// A write ends, and its caller is told after this. Any context.
+    pub fn write_ends(&self) -> Moment {
+        Moment::after(self.writes.fetch_add(1, ordering::Full) + 1)
+    }
+
+    /// Now. Any context.
+    pub fn now(&self) -> Moment {
+        Moment::after(self.writes.load(ordering::Acquire))
+    }
+}
 
 /// The place of a cursor in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,25 +77,25 @@ pub struct Cursor {
     pub iter: BioIter,
     /// What to do next.
     pub step: Step,
-    /// The era in which the bio began.
-    pub era: u64,
+    /// What its flushes promise.
+    pub promise: Promise,
     finished: bool,
 }
 
 impl Cursor {
-    fn new(id: CursorId, bio: Bio, era: u64) -> Self {
+    fn new(id: CursorId, bio: Bio, promise: Promise) -> Self {
         let flush = bio.op() == Op::Flush || bio.flags().preflush();
         Self {
             id,
             iter: bio.iter(),
             bio: bio.share(),
             step: if flush { Step::Flush(0) } else { Step::Data },
-            era,
+            promise,
             finished: false,
         }
     }
 
-    /// All of the bio was issued.
+    /// All of the bio was issued. It ends here if all of its pieces have.
     pub fn finish(mut self) {
         self.finished = true;
     }
@@ -100,6 +123,8 @@ struct Place {
     lane: u32,
     /// Flushes under way, and one more while they are being issued.
     flushes: u32,
+    /// A flush has failed because acknowledged writes are lost, and the bio tells so.
+    tells: bool,
 }
 
 struct Queue {
@@ -122,6 +147,7 @@ struct Tables {
     places: KVVec<Place>,
     queues: KVVec<Queue>,
     flushing: u32,
+    endings: Endings,
 }
 
 /// The parking of one storage.
@@ -129,8 +155,7 @@ struct Tables {
 pub struct Parking {
     #[pin]
     tables: SpinLockIrq<Tables>,
-    /// Changed under the lock.
-    era: Atomic<u64>,
+    moments: Arc<Moments>,
 }
 
 impl Tables {
@@ -139,6 +164,7 @@ impl Tables {
             places: KVVec::with_capacity(lanes.len() * CURSORS_PER_NODE, GFP_KERNEL)?,
             queues: KVVec::with_capacity(lanes.len(), GFP_KERNEL)?,
             flushing: 0,
+            endings: Endings::new(),
         };
         for (number, lane) in lanes.iter().enumerate() {
             let mut free = NONE;
@@ -149,6 +175,7 @@ impl Tables {
                     next: free,
                     lane: number as u32,
                     flushes: 0,
+                    tells: false,
                 };
                 tables.places.push(place, GFP_KERNEL)?;
                 free = id;
@@ -178,9 +205,22 @@ impl Tables {
         Some(CursorId(id))
     }
 
+    /// The bio of the cursor `id` has ended in error.
+    fn failed(&mut self, tells: bool) {
+        for queue in self.queues.iter_mut() {
+            queue.cursorless_past = queue.cursorless_in;
+        }
+        self.endings.failed(tells);
+    }
+
     /// Gives a place to the next bio that waits for one, or frees it. Returns the lane whose task
     /// has to go on.
-    fn release(&mut self, id: CursorId, era: u64) -> Option<Arc<Lane>> {
+    fn release(&mut self, id: CursorId, failed: bool) -> Option<Arc<Lane>> {
+        let place = self.places.get_mut(id.0 as usize)?;
+        let tells = core::mem::replace(&mut place.tells, false);
+        if failed || tells {
+            self.failed(tells);
+        }
         let place = self.places.get_mut(id.0 as usize)?;
         place.flushes = 0;
         let node = place.lane as usize;
@@ -190,9 +230,13 @@ impl Tables {
             Some(bio) => {
                 let past = queue.cursorless_out < queue.cursorless_past;
                 queue.cursorless_out += 1;
-                let era = if past { PAST } else { era };
+                // Nobody has noted when it came, so its flushes cover nothing for certain.
+                let promise = match past {
+                    true => Endings::unknown(),
+                    false => self.endings.promise(Moment::BEFORE_ALL),
+                };
                 // The node exists, as its queue does.
-                drop(self.park(node, Cursor::new(id, bio, era)).err());
+                drop(self.park(node, Cursor::new(id, bio, promise)).err());
                 Some(lane)
             }
             None => {
@@ -237,12 +281,12 @@ impl Tables {
 
 impl Parking {
     /// A parking for a storage whose nodes count in `lanes`. May sleep. Errors: `ENOMEM`.
-    pub fn new(lanes: &[Arc<Lane>]) -> Result<Arc<Self>> {
+    pub fn new(lanes: &[Arc<Lane>], moments: Arc<Moments>) -> Result<Arc<Self>> {
         let tables = Tables::new(lanes)?;
         Arc::pin_init(
             pin_init!(Self {
                 tables <- new_spinlock_irq!(tables, "dst_parking"),
-                era: Atomic::new(PAST + 1),
+                moments,
             }),
             GFP_KERNEL,
         )
@@ -253,9 +297,9 @@ impl Parking {
     pub fn begin(&self, lane: usize, bio: Bio) -> Option<Cursor> {
         let mut tables = self.tables.lock();
         if let Some(id) = tables.reserve(lane) {
-            let era = self.era();
+            let promise = tables.endings.promise(self.moments.now());
             drop(tables);
-            return Some(Cursor::new(id, bio, era));
+            return Some(Cursor::new(id, bio, promise));
         }
         match tables.queues.get_mut(lane) {
             Some(queue) => {
@@ -271,25 +315,28 @@ impl Parking {
         None
     }
 
-    /// The number of the present era. An era ends when a bio is about to end in error: what began
-    /// in it began before that error was known.
-    pub fn era(&self) -> u64 {
-        self.era.load(ordering::Relaxed)
-    }
-
-    /// Begins another era.
-    pub fn next_era(&self) {
+    /// A flush for the cursor `id` has failed because acknowledged writes are lost: its bio tells so.
+    /// Any context.
+    pub fn tells(&self, id: CursorId) {
         let mut tables = self.tables.lock();
-        for queue in tables.queues.iter_mut() {
-            queue.cursorless_past = queue.cursorless_in;
+        let Some(place) = tables.places.get_mut(id.0 as usize) else {
+            return;
+        };
+        if !core::mem::replace(&mut place.tells, true) {
+            tables.endings.tells();
         }
-        self.era.fetch_add(1, ordering::Relaxed);
     }
 
-    /// Gives a place back. Any context.
-    pub fn release(&self, id: CursorId) {
+    /// Whether a flush with this promise may succeed, as far as others have told, or will tell, of
+    /// losses. Any context.
+    pub fn holds(&self, promise: &Promise) -> bool {
+        self.tables.lock().endings.holds(promise)
+    }
+
+    /// Gives a place back whose bio has ended; `failed`: in error. Any context.
+    pub fn release(&self, id: CursorId, failed: bool) {
         let mut tables = self.tables.lock();
-        let lane = tables.release(id, self.era());
+        let lane = tables.release(id, failed);
         drop(tables);
         if let Some(lane) = lane {
             lane.issuer.wake();
@@ -318,7 +365,7 @@ impl Parking {
         let refused = self.tables.lock().park(node, cursor).err();
         if let Some(cursor) = refused {
             drop(cursor);
-            self.release(id);
+            self.release(id, true);
         }
     }
 
@@ -402,7 +449,7 @@ impl Parking {
                     Parked::Cursor(cursor) => {
                         let id = cursor.id;
                         drop(cursor);
-                        self.release(id);
+                        self.release(id, true);
                     }
                 }
             }

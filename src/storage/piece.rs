@@ -6,7 +6,10 @@ use super::{
     lane::Admitted,
     parking::{Cursor, CursorId, Parking},
 };
-use crate::sys::bio::{BioIter, Op, SharedBio, Status};
+use crate::{
+    dst_core::write_back::{Endings, Promise},
+    sys::bio::{BioIter, Op, SharedBio, Status},
+};
 use kernel::sync::Arc;
 
 /// The part of a bio that lies on one node, not longer than the node takes at a time.
@@ -26,11 +29,11 @@ pub struct Piece {
     share: Share,
 }
 
-/// The cursor that waits for a flush, and the era in which its bio began.
+/// The cursor that waits for a flush, and what is promised to its bio.
 struct FlushOf {
     parking: Arc<Parking>,
     id: CursorId,
-    began: u64,
+    promise: Promise,
 }
 
 /// The piece's part in the counters of its node.
@@ -92,7 +95,7 @@ impl Piece {
             flush_of: Some(FlushOf {
                 parking,
                 id: cursor.id,
-                began: cursor.era,
+                promise: cursor.promise,
             }),
             share: Share::new(admitted, Op::Flush, 0),
         }
@@ -134,11 +137,23 @@ impl Piece {
         self.iter.bytes()
     }
 
-    /// Of a flush: the era of its storage in which it began, and the present one.
-    pub fn flush_eras(&self) -> (u64, u64) {
-        self.flush_of
-            .as_ref()
-            .map_or((0, 0), |flush| (flush.began, flush.parking.era()))
+    /// What it promises, as a flush.
+    pub fn promise(&self) -> Promise {
+        let flush = self.flush_of.as_ref();
+        flush.map_or(Endings::unknown(), |flush| flush.promise)
+    }
+
+    /// Whether it may succeed, as a flush, as far as others have told of losses.
+    pub fn holds(&self) -> bool {
+        let flush = self.flush_of.as_ref();
+        flush.is_none_or(|flush| flush.parking.holds(&flush.promise))
+    }
+
+    /// Its end tells, as that of a flush, that acknowledged writes are lost.
+    pub fn tells(&self) {
+        if let Some(flush) = &self.flush_of {
+            flush.parking.tells(flush.id);
+        }
     }
 
     /// The bio that this is a piece of.
@@ -153,15 +168,25 @@ impl Piece {
 
     /// Ends the piece. The first error of its pieces becomes the bio's.
     pub fn end(mut self, status: Status) {
+        let flush = self.flush_of.take();
         self.finish(status);
+        // The bio ends with its cursor, not with this.
+        drop(self);
+        if let Some(flush) = flush {
+            flush.parking.flush_ended(flush.id);
+        }
     }
 
     fn finish(&mut self, status: Status) {
         self.share.outcome = Some(status.is_ok());
-        self.bio.fail(status);
-        if let Some(flush) = self.flush_of.take() {
-            flush.parking.flush_ended(flush.id);
+        // Discards are hints.
+        if !status.is_ok() && matches!(self.op, Op::Write | Op::WriteZeroes | Op::Flush) {
+            self.share
+                .admitted
+                .lane()
+                .note_write_error(status, self.sector);
         }
+        self.bio.fail(status);
     }
 }
 
@@ -169,6 +194,9 @@ impl Drop for Piece {
     fn drop(&mut self) {
         if self.share.outcome.is_none() {
             self.finish(Status::Io);
+            if let Some(flush) = self.flush_of.take() {
+                flush.parking.flush_ended(flush.id);
+            }
         }
     }
 }

@@ -33,6 +33,9 @@ use kernel::{
     ThisModule,
 };
 
+/// Enough for the number of a connection of a node.
+pub const CONNECTION_BITS: u32 = 8;
+
 /// The most storages.
 pub const MAX_STORAGES: usize = 256;
 
@@ -222,6 +225,11 @@ impl Registry {
         Ok(self.find(storage)?.node_resume(which)?)
     }
 
+    /// Forgets the write error of a node; returns its index.
+    pub fn node_clear(&self, storage: &str, which: &NodeSelector) -> Answer<u32> {
+        Ok(self.find(storage)?.node_clear(which)?)
+    }
+
     /// Tells about a node. Errors: `ENOENT`.
     pub fn node_info(&self, storage: &str, index: u32) -> Answer<NodeInfo> {
         let missing = || {
@@ -276,7 +284,24 @@ impl Registry {
 
     /// The connection of a node behind `cursor`, of the storage `only` or of all.
     pub fn connection_next(&self, only: Option<&str>, cursor: [u64; 2]) -> Next<ConnectionInfo> {
-        self.next_of(only, cursor, Storage::connection_info)
+        // The key's second part is the node's index and, in its lowest bits, which connection.
+        let [number, key] = cursor;
+        if number != 0 {
+            let (index, at) = (key >> CONNECTION_BITS, key & ((1 << CONNECTION_BITS) - 1));
+            let storage = self
+                .least_from(number)
+                .filter(|found| found.number() == number);
+            let next = storage.and_then(|storage| {
+                storage.connection_info(u32::try_from(index).ok()?, at as u16 + 1)
+            });
+            if let Some(info) = next {
+                return Some(([number, key + 1], info));
+            }
+        }
+        let cursor = [number, key >> CONNECTION_BITS];
+        let first = |storage: &Storage, index| storage.connection_info(index, 0);
+        let ([number, index], info) = self.next_of(only, cursor, first)?;
+        Some(([number, index << CONNECTION_BITS], info))
     }
 
     /// Deletes all storages by force; for the end of the module and of the machine. Sleeps for

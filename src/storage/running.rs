@@ -10,7 +10,7 @@
 use super::{
     config::NodeState,
     lane::Lane,
-    remote::{Phase, Remote},
+    remote::Remote,
     volume::{VolumeDisk, VolumeSlot},
     wait::Deadline,
 };
@@ -34,12 +34,11 @@ const DRAIN_MS: i64 = 5;
 /// How long the tasks have to take their connections over, in milliseconds.
 const SETTLE_MS: u32 = 1_000;
 
-/// A remote node and its tasks.
+/// A remote node and the tasks of its connections.
 pub struct Connection {
     /// The node.
     pub remote: Arc<Remote>,
-    supervise: JoinHandle,
-    send: JoinHandle,
+    tasks: KVec<JoinHandle>,
     retry_limit: Option<u32>,
     given_up: Atomic<bool>,
 }
@@ -74,16 +73,10 @@ pub struct Running {
 
 impl Connection {
     /// Puts a node and its tasks together.
-    pub fn new(
-        remote: Arc<Remote>,
-        supervise: JoinHandle,
-        send: JoinHandle,
-        retry_limit: Option<u32>,
-    ) -> Self {
+    pub fn new(remote: Arc<Remote>, tasks: KVec<JoinHandle>, retry_limit: Option<u32>) -> Self {
         Self {
             remote,
-            supervise,
-            send,
+            tasks,
             retry_limit,
             given_up: Atomic::new(false),
         }
@@ -91,13 +84,14 @@ impl Connection {
 
     /// Whether requests go out.
     pub fn is_up(&self) -> bool {
-        matches!(self.remote.phase().0, Phase::Connected)
+        self.remote.is_up()
     }
 
     fn stop(&self, status: Status) {
         self.remote.fail(status);
-        self.supervise.cancel();
-        self.send.cancel();
+        for task in &self.tasks {
+            task.cancel();
+        }
     }
 
     async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
@@ -114,8 +108,9 @@ impl Connection {
         }
         self.given_up.store(true, ordering::Relaxed);
         self.stop(Status::Transport);
-        self.supervise.joined().await;
-        self.send.joined().await;
+        for task in &self.tasks {
+            task.joined().await;
+        }
         self.remote.drain();
     }
 }
@@ -134,6 +129,13 @@ impl Active {
     pub fn changed(&self) -> bool {
         let now = self.condition().map_or(NodeState::Up, |now| now.state) as u32;
         self.told.xchg(now, ordering::Relaxed) != now
+    }
+
+    /// Closes connections that take too long.
+    pub fn guard(&self) {
+        if let Some(connection) = &self.connection {
+            connection.remote.guard();
+        }
     }
 
     /// Fails the node when it was away for longer than it may be. While it is suspended it may.
@@ -256,8 +258,9 @@ impl Running {
             connection.stop(Status::Offline);
         }
         for connection in connections() {
-            connection.supervise.join();
-            connection.send.join();
+            for task in &connection.tasks {
+                task.join();
+            }
             connection.remote.drain();
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suspending a node of a started storage, and letting it go on.
+//! Suspending a node of a started storage, letting it go on, and forgetting its write error.
 //!
 //! I/O to a suspended node waits where I/O to a node without room waits ([`super::parking`]), so
 //! it takes no memory, keeps its order, and ends with the storage. What the node was given before
@@ -86,6 +86,24 @@ impl Storage {
             ));
         }
         self.notice(&running);
+        Ok(index)
+    }
+
+    /// Forgets the write error of a node that the administrator has looked at; returns its index.
+    pub fn node_clear(&self, which: &NodeSelector) -> Outcome<u32> {
+        let _operation = self.lock_operation(&Deadline::after(RESUME_MS))?;
+        let (running, index) = self.running_node(which)?;
+        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        if !active.lane.clear_write_error() {
+            return Err(fault!(
+                EINVAL,
+                None,
+                "node {} of \"{}\" has no write error",
+                index,
+                self.config().name.as_str()
+            ));
+        }
+        self.announce_node(index);
         Ok(index)
     }
 

@@ -12,7 +12,7 @@
 use super::{
     lane::Lane,
     node::{Node, Permit},
-    parking::{Cursor, Parked, Parking, Step},
+    parking::{Cursor, Moments, Parked, Parking, Step},
     piece::Piece,
 };
 use crate::{
@@ -53,8 +53,13 @@ enum Advance {
 }
 
 impl Volume {
-    /// Puts the nodes together. `layout` numbers them as `nodes` does. May sleep.
-    pub fn new(layout: StorageLayout, nodes: KVec<Node>) -> Result<Arc<Self>> {
+    /// Puts the nodes together. `layout` numbers them as `nodes` does; `moments` is their clock. May
+    /// sleep.
+    pub fn new(
+        layout: StorageLayout,
+        nodes: KVec<Node>,
+        moments: Arc<Moments>,
+    ) -> Result<Arc<Self>> {
         let mut lanes: KVec<Arc<Lane>> = KVec::with_capacity(nodes.len(), GFP_KERNEL)?;
         for node in &nodes {
             lanes.push(node.lane.clone(), GFP_KERNEL)?;
@@ -62,7 +67,7 @@ impl Volume {
         Ok(Arc::new(
             Self {
                 layout,
-                parking: Parking::new(&lanes)?,
+                parking: Parking::new(&lanes, moments)?,
                 nodes,
                 failing: Atomic::new(false),
             },
@@ -213,12 +218,9 @@ impl Volume {
             match advance {
                 Advance::Parked => return,
                 Advance::Finished(finished) if finished.step == Step::Data => {
-                    let id = finished.id;
-                    if finished.bio.failed() {
-                        self.parking.next_era();
-                    }
+                    let (id, failed) = (finished.id, finished.bio.failed());
                     finished.finish();
-                    self.parking.release(id);
+                    self.parking.release(id, failed);
                     return;
                 }
                 Advance::Finished(flushed) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The task that watches the nodes of a started storage: it tells of their changes, and gives up
-//! nodes that were away for too long.
+//! The task that watches the nodes of a started storage: it tells of their changes, closes
+//! connections that take too long, and gives up nodes that were away for too long.
 
 use super::{config::StorageState, running::Running, storage::Storage};
 use crate::exec::Timer;
@@ -31,6 +31,7 @@ impl Storage {
         loop {
             timer.sleep(Delta::from_millis(WATCH_MS)).await;
             for (node, since) in running.nodes.iter().zip(&mut away) {
+                node.guard();
                 node.enforce_limit(since).await;
             }
             self.notice(&running);

@@ -118,11 +118,14 @@ enum dst_node_state {
  *   of waiting.
  * @DST_NODE_FLAGS_READ_ONLY: The node does not take writes. Reported only,
  *   never asked for.
+ * @DST_NODE_FLAGS_DEFAULT_CONNECTIONS: The number of connections was left to
+ *   the module. Reported only, never asked for.
  */
 enum dst_node_flags {
 	DST_NODE_FLAGS_FORCE = 1,
 	DST_NODE_FLAGS_FAIL_FAST = 2,
 	DST_NODE_FLAGS_READ_ONLY = 4,
+	DST_NODE_FLAGS_DEFAULT_CONNECTIONS = 8,
 };
 
 /**
@@ -316,6 +319,11 @@ enum {
 	DST_A_NODE_RECONNECTS,
 	DST_A_NODE_ESTABLISHED,
 	DST_A_NODE_TIMEOUT,
+	DST_A_NODE_REQUEST_TIMEOUT,
+	DST_A_NODE_REQUEST_TRIES,
+	DST_A_NODE_WRITE_ERROR,
+	DST_A_NODE_WRITE_ERROR_SECTOR,
+	DST_A_NODE_WRITE_ERROR_AGO,
 
 	__DST_A_NODE_MAX,
 	DST_A_NODE_MAX = (__DST_A_NODE_MAX - 1)
@@ -432,6 +440,7 @@ enum {
 	DST_CMD_STORAGE_SET,
 	DST_CMD_NODE_SUSPEND,
 	DST_CMD_NODE_RESUME,
+	DST_CMD_NODE_CLEAR,
 
 	__DST_CMD_MAX,
 	DST_CMD_MAX = (__DST_CMD_MAX - 1)

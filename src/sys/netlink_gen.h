@@ -40,6 +40,7 @@ int dst_blk_nl_info_get_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_storage_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_suspend_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_resume_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_node_clear_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

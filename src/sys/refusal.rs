@@ -45,6 +45,12 @@ pub enum Field {
     Size,
     /// The number of connections.
     Connections,
+    /// The silence after which a server is asked whether it is alive.
+    Keepalive,
+    /// The time for the answer to a request.
+    RequestTimeout,
+    /// The number of tries of a request.
+    RequestTries,
     /// The number of requests in flight.
     QueueDepth,
     /// The size of a request.

@@ -88,6 +88,7 @@ fn commands_have_the_numbers_of_the_specification() {
         ("storage-set", cmd::STORAGE_SET),
         ("node-suspend", cmd::NODE_SUSPEND),
         ("node-resume", cmd::NODE_RESUME),
+        ("node-clear", cmd::NODE_CLEAR),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }

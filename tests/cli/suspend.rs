@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suspending nodes and letting them go on.
+//! Suspending nodes, letting them go on, and forgetting their write errors.
 
 use crate::fake::Machine;
 
@@ -91,4 +91,31 @@ fn refusals_say_what_to_do() {
         "{}",
         outcome.err
     );
+}
+
+#[test]
+fn a_write_error_is_told_and_forgotten() {
+    let machine = machine();
+    assert!(!machine.run("status storage").out.contains("write error"));
+    let refused = machine.run("clear storage 1");
+    assert!(
+        refused.err.contains("has no write error"),
+        "{}",
+        refused.err
+    );
+    machine.kernel().storages[0].nodes[1].write_error = true;
+    let status = machine.run("status storage").out;
+    let told =
+        "write error: Input/output error (os error 5), sector 4096 of the node, 1 min 30 s ago; \
+                \"dst clear storage 1\" when its cause is known";
+    assert!(status.contains(told), "{status}");
+    machine.taken();
+    let outcome = machine.run("clear storage /dev/sdc");
+    let text = "the write error of node 1 of storage \"storage\" is forgotten\n";
+    assert_eq!(outcome.out, text);
+    assert_eq!(
+        machine.taken(),
+        ["node-clear storage=storage path=/dev/sdc"]
+    );
+    assert!(!machine.run("status storage").out.contains("write error"));
 }

@@ -185,7 +185,7 @@ fn what_cannot_be_understood_stops_create_before_the_kernel() {
         ("create storage kano:70000", "not a port"),
         ("create storage kano --device dst7", "partitions"),
         ("create storage kano --timeout 0", "not a time"),
-        ("create storage kano --connections 65", "1..=64"),
+        ("create storage kano --connections 17", "1..=16"),
     ] {
         let outcome = machine.run(line);
         assert_eq!(outcome.code, 2, "{line}");

@@ -117,10 +117,15 @@ def life():
     refused("suspended twice", errno.EALREADY, "is suspended already", None, "node-suspend", storage="s", index=1)
     check(family.do("node-resume", {"storage": "s", "index": 1}) == {"storage": "s", "index": 1}, "node-resume")
     refused("resumed twice", errno.EINVAL, "is not suspended", None, "node-resume", storage="s", index=1)
+    refused("no write error", errno.EINVAL, "has no write error", None, "node-clear", storage="s", index=1)
+    count = nodes[0]["connections"]
+    wait_until(lambda: family.do("node-get", {"storage": "s", "index": 0})["established"] == count)
     connections = family.dump("connection-get", {})
-    check(sorted(c["role"] for c in connections) == ["export", "node"], "connections", connections)
-    check(len(family.dump("connection-get", {"storage": "s"})) == 1, "connections of the storage")
-    check(len(family.dump("connection-get", {"export-id": made["id"]})) == 1, "connections of the export")
+    roles = sorted(c["role"] for c in connections)
+    check(roles == ["export"] * count + ["node"] * count, "connections", connections)
+    check(len({c["id"] for c in connections}) == 2 * count, "numbers of connections", connections)
+    check(len(family.dump("connection-get", {"storage": "s"})) == count, "connections of the storage")
+    check(len(family.dump("connection-get", {"export-id": made["id"]})) == count, "connections of the export")
     export = family.do("export-get", {"name": "disk1"})
     check(export["clients"] == 1 and export["writers"] == 1 and export["state"] == "listening", "export", export)
     refused("export in use", errno.EBUSY, "--force", None, "export-del", id=made["id"])
@@ -162,8 +167,16 @@ def refusals():
     refused("family", errno.EAFNOSUPPORT, "family 10", None, node, storage="s", kind="remote",
             address={"family": 10, "ip": "10.0.0.1", "port": 3})
     refused("no storage", errno.ENOENT, 'no storage "x"', ".storage", node, storage="x", kind="local", path=device)
-    refused("65 connections", errno.ERANGE, None, ".connections", node, storage="s", kind="remote", connections=65,
-            address=v4("127.0.0.1", 1))
+    remote = {"storage": "s", "kind": "remote", "address": v4("127.0.0.1", 1)}
+    refused("17 connections", errno.ERANGE, None, ".connections", node, connections=17, **remote)
+    refused("no time to be silent", errno.EINVAL, "1000 to 86400000", ".keepalive", node, keepalive=999, **remote)
+    refused("a long time-out", errno.EINVAL, "1 to 86400000", ".request-timeout", node,
+            **{"request-timeout": 86400001}, **remote)
+    refused("many tries", errno.EINVAL, "1 to 1000", ".request-tries", node, **{"request-tries": 1001}, **remote)
+    refused("tries without a time-out", errno.EINVAL, "no", ".request-tries", node,
+            **{"request-tries": 1, "request-timeout": 0}, **remote)
+    refused("a flag that is only told", errno.EINVAL, "only told", ".flags", node, flags=["default-connections"],
+            **remote)
     refused("no device", errno.ENOENT, "no such file", ".path", node, storage="s", kind="local", path="/dev/nothing")
     refused("nothing there", errno.ECONNREFUSED, "nothing is exported there", ".address", node, storage="s",
             kind="remote", address=v4("127.0.0.1", 9))

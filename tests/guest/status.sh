@@ -26,7 +26,7 @@ disk near 16M
 listen=$(address server):1025
 on server dst export add "$far" --listen "$listen" --allow "$(address client)" --allow fd07::/64=ro --name disk1 \
 	>/dev/null
-on client dst create storage "$listen" "$near" >/dev/null
+on client dst create storage --connections 3 "$listen" "$near" >/dev/null
 dd if=/dev/zero of=/dev/dst bs=4k count=4 oflag=direct status=none
 on client dst create second --no-start --device dst-second 2>/dev/null && fail "a storage was made of nothing"
 
@@ -113,21 +113,25 @@ assert sorted((entry["prefix"], entry["access"]) for entry in export["allow"])[0
 node_connection() {
 	on client dst --json connection list --storage storage | python3 -c '
 import json, sys
-connection, = json.load(sys.stdin)["connections"]
-assert (connection["role"], connection["state"], connection["access"]) == ("node", "established", "read-write"), connection
-assert connection["peer"] == sys.argv[1], connection
-assert connection["sent_bytes"] >= 16384, connection
-assert connection["requests"] >= 4, connection
+connections = json.load(sys.stdin)["connections"]
+assert len(connections) == 3, connections
+for connection in connections:
+    assert (connection["role"], connection["state"], connection["access"]) == ("node", "established", "read-write"), connection
+    assert connection["peer"] == sys.argv[1], connection
+assert sum(connection["sent_bytes"] for connection in connections) >= 16384, connections
+assert sum(connection["requests"] for connection in connections) >= 4, connections
 ' "$listen"
 }
 export_connection() {
 	on server dst --json connection list --export 1 | python3 -c '
 import json, sys
-connection, = json.load(sys.stdin)["connections"]
-assert (connection["role"], connection["state"], connection["access"]) == ("export", "established", "read-write"), connection
-assert connection["local"] == sys.argv[1], connection
-assert connection["received_bytes"] >= 16384, connection
-assert connection["requests"] >= 4, connection
+connections = json.load(sys.stdin)["connections"]
+assert len(connections) == 3, connections
+for connection in connections:
+    assert (connection["role"], connection["state"], connection["access"]) == ("export", "established", "read-write"), connection
+    assert connection["local"] == sys.argv[1], connection
+assert sum(connection["received_bytes"] for connection in connections) >= 16384, connections
+assert sum(connection["requests"] for connection in connections) >= 4, connections
 ' "$listen"
 }
 for values in storage_values export_values node_connection export_connection; do comes_true $values; done

@@ -53,7 +53,7 @@ on client dst delete storage >/dev/null
 [[ ! -e $tree ]] || fail "the folder of a deleted storage is left"
 
 say "while it runs"
-on client dst create storage "$listen,size=801" "$near,size=1001" >/dev/null
+on client dst create storage --connections 1 "$listen,size=801" "$near,size=1001" >/dev/null
 expect_equal "folders of the nodes" "n-0 n-801" "$(cd $tree && echo n-*)"
 for node in $tree/n-0 $tree/n-801; do
 	expect_equal "files of $node" "$(documented 'n-<start>\/')" "$(existing "$node")"

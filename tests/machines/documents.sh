@@ -87,6 +87,10 @@ run_all() {
 			if machine_run client 'dst delete storage'; then die "an open storage was deleted"; fi
 			must client "${commands[i]}"
 			;;
+		'client, without a write error')
+			machine_run client "PATH=/share/result:\$PATH; ${commands[i]} 2>&1 | grep 'has no write error'" ||
+				die "not refused as it should be: ${commands[i]}"
+			;;
 		storage1 | storage2 | client) must "${places[i]}" "${commands[i]}" ;;
 		*) die "there is no such place: ${places[i]}" ;;
 		esac

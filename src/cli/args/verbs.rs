@@ -81,6 +81,8 @@ pub enum Verb {
     Suspend(Suspend),
     /// Let a suspended node go on
     Resume(Resume),
+    /// Forget the write error of a node, once its cause was looked into
+    Clear(Clear),
     /// Start a storage whose nodes have been added
     Start(Start),
     /// Delete a storage; its data stays on the nodes
@@ -130,10 +132,10 @@ pub struct NodeArgs {
     /// Fail I/O while a node is not connected instead of waiting for it
     #[arg(long)]
     pub fail_fast: bool,
-    /// Connections to each remote node
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=64))]
+    /// Connections to each remote node (one for each CPU if left out, but at most 4)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16))]
     pub connections: Option<u32>,
-    /// Most requests in flight on a connection or to a local disk
+    /// Most requests in flight at a remote node
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub queue_depth: Option<u32>,
     /// Time in seconds in which a connection must be made
@@ -142,6 +144,13 @@ pub struct NodeArgs {
     /// Silence in seconds after which a machine is asked whether it is alive
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub keepalive: Option<u32>,
+    /// Time in seconds for the answer to a request, after which its connection is made anew and the
+    /// request sent again (30 if left out; 0 for ever)
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds_or_none)]
+    pub request_timeout: Option<u32>,
+    /// How often a request may go unanswered before it ends in error (for ever if left out or 0)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub request_tries: Option<u32>,
     /// Time in seconds for which a lost node is tried again (for ever if left out)
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub retry_limit: Option<u32>,
@@ -250,6 +259,15 @@ pub struct Suspend {
 /// `dst resume`
 #[derive(ClapArgs, Debug, Clone)]
 pub struct Resume {
+    /// Name of the storage
+    pub storage: String,
+    /// The node: its index, its device or its address
+    pub node: String,
+}
+
+/// `dst clear`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Clear {
     /// Name of the storage
     pub storage: String,
     /// The node: its index, its device or its address
@@ -462,4 +480,12 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     }
     // In range by the check above.
     Ok((seconds * 1000.0).round() as u32)
+}
+
+/// A time in seconds, in milliseconds; 0 for no limit.
+pub fn parse_seconds_or_none(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0.0) => Ok(0),
+        Ok(_) | Err::<f64, _>(_) => parse_seconds(text),
+    }
 }

@@ -30,6 +30,7 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Remove(args) => node::remove(env, args),
         Verb::Suspend(args) => suspend::suspend(env, args),
         Verb::Resume(args) => suspend::resume(env, args),
+        Verb::Clear(args) => suspend::clear(env, args),
         Verb::Start(args) => storage::start(env, &args.storage, args.force, args.timeout),
         Verb::Delete(args) => storage::delete(env, &args.storage, args.force, args.timeout),
         Verb::Set(args) => storage::set(env, args),

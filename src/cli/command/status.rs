@@ -192,6 +192,18 @@ fn suspension(node: &Node) -> Option<String> {
     Some(format!("since {since}, {waiting}"))
 }
 
+/// The first write that has failed.
+fn write_error(node: &Node) -> Option<String> {
+    let errno = node.write_error_errno?;
+    let why = std::io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(0));
+    let sector = node.write_error_sector.unwrap_or(0);
+    let ago = time::span(node.write_error_ago_ms.unwrap_or(0));
+    Some(format!(
+        "{why}, sector {sector} of the node, {ago} ago; \"dst clear {} {}\" when its cause is known",
+        node.storage, node.index
+    ))
+}
+
 fn place(node: &Node) -> String {
     if let Some(line) = &node.type_line {
         return line.clone();
@@ -239,7 +251,9 @@ fn node_table(style: Style, nodes: &[&Node]) -> String {
         ]);
         let next = node_next(node);
         let suspended = suspension(node);
+        let write_error = write_error(node);
         let about = [
+            ("write error", &write_error),
             ("suspended", &suspended),
             ("reason", &node.reason),
             ("waits for", &node.waits_for),

@@ -23,6 +23,8 @@ pub fn node_options(args: &NodeArgs, force: bool) -> NodeOptions {
         max_transfer: None,
         connect_timeout: args.connect_timeout,
         keepalive: args.keepalive,
+        request_timeout: args.request_timeout,
+        request_tries: args.request_tries,
         retry_limit: args.retry_limit,
     }
 }

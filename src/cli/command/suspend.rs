@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suspending nodes and letting them go on.
+//! Suspending nodes, letting them go on, and forgetting their write errors.
 
-use crate::args::verbs::{Resume, Suspend};
+use crate::args::verbs::{Clear, Resume, Suspend};
 use crate::command::node::Named;
 use crate::command::storage::check_name;
 use crate::env::Env;
@@ -67,5 +67,25 @@ pub fn resume(env: &mut Env<'_>, args: &Resume) -> Result<(), Error> {
     let storage = &args.storage;
     let text = format!("node {index} of storage \"{storage}\" goes on\n");
     let data = json!({"resumed": {"storage": storage, "index": index}});
+    env.finish(&client, &text, data)
+}
+
+/// `dst clear`
+pub fn clear(env: &mut Env<'_>, args: &Clear) -> Result<(), Error> {
+    check_name(&args.storage)?;
+    let node = Named::read(env, &args.node)?;
+    let label = node.label();
+    let what = format!(
+        "cannot clear the write error of node {label} of storage \"{}\"",
+        args.storage
+    );
+    let mut client = env.client(&what)?;
+    let replies = node.call(env, &mut client, &what, |which| {
+        ops::node_clear(&args.storage, which)
+    })?;
+    let index = told(&what, &replies)?.unwrap_or_default().index;
+    let storage = &args.storage;
+    let text = format!("the write error of node {index} of storage \"{storage}\" is forgotten\n");
+    let data = json!({"cleared": {"storage": storage, "index": index}});
     env.finish(&client, &text, data)
 }

@@ -60,6 +60,14 @@ fn milliseconds(key: &str, value: Option<Seconds>) -> Result<Option<u32>, String
     read.map_err(|why| format!("{key}: {why}"))
 }
 
+/// As [`milliseconds`], where 0 means that there is no limit.
+fn limit(key: &str, value: Option<Seconds>) -> Result<Option<u32>, String> {
+    match value {
+        Some(Seconds::Whole(0)) => Ok(Some(0)),
+        value => milliseconds(key, value),
+    }
+}
+
 /// Refuses a number outside of `least` to `most`.
 fn within(key: &str, value: Option<u32>, least: u32, most: u32) -> Result<Option<u32>, String> {
     match value {
@@ -185,6 +193,8 @@ pub struct RawNode {
     max_transfer: Option<u32>,
     connect_timeout: Option<Seconds>,
     keepalive: Option<Seconds>,
+    request_timeout: Option<Seconds>,
+    request_tries: Option<u32>,
     retry_limit: Option<Seconds>,
 }
 
@@ -266,11 +276,13 @@ impl RawNode {
         let options = NodeOptions {
             force: false,
             fail_fast: self.fail_fast,
-            connections: within("connections", self.connections, 1, 64)?,
+            connections: within("connections", self.connections, 1, 16)?,
             queue_depth: within("queue-depth", self.queue_depth, 1, 4096)?,
             max_transfer: within("max-transfer", self.max_transfer, 1, u32::MAX)?,
             connect_timeout: milliseconds("connect-timeout", self.connect_timeout)?,
             keepalive: milliseconds("keepalive", self.keepalive)?,
+            request_timeout: limit("request-timeout", self.request_timeout)?,
+            request_tries: within("request-tries", self.request_tries, 0, 1000)?,
             retry_limit: milliseconds("retry-limit", self.retry_limit)?,
         };
         Ok(Node { spec, options })

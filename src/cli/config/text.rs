@@ -23,6 +23,8 @@ const HEAD: &str = "\
 /// What the module does where nothing is asked for: it tells the limits in force, and only what
 /// differs from these is worth a line.
 mod defaults {
+    /// Where the module says that nothing was asked for.
+    pub(super) const NOT_SAID: u64 = 0;
     pub(super) const QUEUE_DEPTH: u64 = 128;
     pub(super) const MAX_TRANSFER: u64 = 1 << 20;
     pub(super) const BACKLOG: u64 = 128;
@@ -30,9 +32,10 @@ mod defaults {
     pub(super) const CLIENT_MEMORY: u64 = 8 << 20;
     pub(super) const HELLO_MS: u64 = 10_000;
     pub(super) const IDLE_MS: u64 = 0;
-    pub(super) const CONNECTIONS: u64 = 1;
     pub(super) const CONNECT_MS: u64 = 5_000;
     pub(super) const KEEPALIVE_MS: u64 = 10_000;
+    pub(super) const REQUEST_MS: u64 = 30_000;
+    pub(super) const REQUEST_TRIES: u64 = 0;
     pub(super) const RETRY_MS: u64 = 0;
 }
 
@@ -254,11 +257,14 @@ impl Page<'_> {
         self.sectors("start", node.start_sectors);
         self.sectors("size", node.size_sectors.filter(|size| *size > 0));
         self.flag("fail-fast", node.flags.has("fail-fast"));
-        self.number("connections", node.connections, CONNECTIONS);
+        let asked = !node.flags.has("default-connections");
+        self.number("connections", node.connections.filter(|_| asked), NOT_SAID);
         self.number("queue-depth", node.queue_depth, QUEUE_DEPTH);
         self.number("max-transfer", node.max_transfer_bytes, MAX_TRANSFER);
         self.time("connect-timeout", node.connect_timeout_ms, CONNECT_MS);
         self.time("keepalive", node.keepalive_ms, KEEPALIVE_MS);
+        self.time("request-timeout", node.request_timeout_ms, REQUEST_MS);
+        self.number("request-tries", node.request_tries, REQUEST_TRIES);
         self.time("retry-limit", node.retry_limit_ms, RETRY_MS);
     }
 }

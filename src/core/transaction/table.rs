@@ -87,6 +87,19 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         }
     }
 
+    /// How many requests are out on `connection`; looks at all places.
+    pub fn in_flight_on(&self, connection: u16) -> u32 {
+        let out = self.places.iter().filter(|place| {
+            let state = &place.state;
+            place.link.connection == connection
+                && matches!(
+                    state,
+                    State::Sending(None) | State::InFlight(_) | State::Receiving
+                )
+        });
+        out.count() as u32
+    }
+
     /// Whether a place would be given.
     pub fn has_room(&self) -> bool {
         self.free_count > 0

@@ -29,6 +29,10 @@ pub struct Identity {
     pub session: [u8; 16],
     /// Counts the connections made one after the other.
     pub incarnation: u64,
+    /// Which of the node's connections.
+    pub connection: u16,
+    /// How many connections the node has.
+    pub connections: u16,
     /// The storage, all zeroes if it has none yet.
     pub storage: [u8; 16],
     /// The epoch of the storage's owner, 0 before it is claimed.
@@ -182,8 +186,8 @@ impl Client {
             optional: features::SUPPORTED,
             session: identity.session,
             incarnation: identity.incarnation,
-            connection: 0,
-            connections: 1,
+            connection: identity.connection,
+            connections: identity.connections,
             max_transfer: DEFAULT_TRANSFER,
             queue_depth: identity.queue_depth,
             storage: identity.storage,

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tasks of a remote node: the supervisor, which connects and receives, and the sender.
+//! The tasks of one of a node's connections: the supervisor, which connects and receives, and the
+//! sender.
 
 use super::{
-    client::{self, Client, ClientError},
+    client::{Client, ClientError},
     known::Known,
-    request::{self, to_status, Outgoing},
-    table::{State, Tag},
-    Inner, Phase, Remote,
+    line::{Phase, Trouble},
+    request::{self, to_status},
+    Answer, Inner, Remote,
 };
 use crate::{
     dst_core::{
         backoff::Backoff,
         session::Head,
-        wire::{self, check_reply, Message, Opcode, Reason},
+        transaction::{Answered, Link, Tag},
+        wire::{self, check_reply, Message, Negotiated, Opcode, Reason},
+        write_back::{Life, Verdict},
     },
     exec::{wait_for, yield_now, Timer},
     net::{Budget, Incoming, Sender, SessionError},
@@ -31,6 +34,10 @@ use kernel::{
     time::Delta,
 };
 
+/// Milliseconds before a server is asked again that drains an earlier connection. It waits for that
+/// itself for a while before it refuses.
+const DRAINING_MS: u32 = 200;
+
 /// Why a connection ended.
 enum Lost {
     Session(SessionError),
@@ -45,6 +52,16 @@ impl From<SessionError> for Lost {
     }
 }
 
+impl Lost {
+    fn trouble(&self) -> Trouble {
+        match self {
+            Self::Session(_) => Trouble::of(ECONNRESET),
+            Self::Protocol(_) => Trouble::said(EPROTO, self),
+            Self::Goodbye => Trouble::said(ESHUTDOWN, self),
+        }
+    }
+}
+
 crate::kernel_display!(Lost);
 
 impl core::fmt::Display for Lost {
@@ -52,7 +69,7 @@ impl core::fmt::Display for Lost {
         match self {
             Self::Session(error) => write!(f, "{error}"),
             Self::Protocol(what) => write!(f, "protocol violation: {what}"),
-            Self::Goodbye => f.write_str("the server said goodbye"),
+            Self::Goodbye => f.write_str("the server has stopped in order"),
         }
     }
 }
@@ -63,164 +80,200 @@ enum Reply {
     Done,
     /// Its payload belongs into the pages of this piece.
     Data(Tag, Piece),
+    /// Its payload is for nobody.
+    Stale,
+}
+
+/// An incarnation of a connection, as the receiver has it.
+#[derive(Clone, Copy)]
+struct Incarnation {
+    at: usize,
+    link: Link,
+    life: Life,
 }
 
 impl Remote {
-    /// The supervisor task, which begins with the connection that the storage was started on.
-    pub async fn supervise(self: Arc<Self>, first: Client, mut timer: Timer) {
-        let mut client = Some(first);
-        let mut known: Option<Known> = None;
+    /// The supervisor task of connection `at`. The first one begins with the connection that the
+    /// storage was started on.
+    pub async fn supervise(self: Arc<Self>, at: u16, first: Option<Client>, mut timer: Timer) {
+        let at = usize::from(at);
+        let mut client = first;
         let mut backoff = Backoff::new(Backoff::FIRST_MS, Backoff::LIMIT_MS);
+        if client.is_none() {
+            self.until_known(at).await;
+            client = self.reconnect(at).await;
+        }
         loop {
             if let Some(client) = client.take() {
-                match self.recognise(client, &mut known).await {
-                    Ok(client) => {
-                        backoff.reset();
-                        let (incoming, negotiated, _) = client.into_incoming();
-                        let lost = self.serve(incoming, negotiated.queue_depth).await;
-                        // A deletion closes the connection itself.
-                        if !self.is_failed() {
-                            pr_warn_ratelimited!(
-                                "node {}: connection lost: {}\n",
-                                self.settings.address,
-                                lost
-                            );
-                            self.set_phase(Phase::Waiting, ECONNRESET.to_errno());
-                        }
-                    }
-                    Err(reason) => {
-                        pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
-                        self.set_phase(Phase::Refused, EEXIST.to_errno());
-                    }
-                }
+                self.use_client(at, client, &mut backoff).await;
             }
-            let delay = backoff.next(random::number());
+            let delay = match self.is_draining(at) {
+                true => DRAINING_MS,
+                false => backoff.next(random::number()),
+            };
             timer.sleep(Delta::from_millis(delay.into())).await;
-            client = self.reconnect(backoff.attempts()).await;
+            client = self.reconnect(at).await;
+        }
+    }
+
+    /// Waits until the first connection has learnt what the node is.
+    async fn until_known(&self, at: usize) {
+        wait_for(c"the node's first connection", |context| {
+            if let Some(cells) = self.cells.get(at) {
+                cells.known.register(context.waker());
+            }
+            match self.inner.lock().known {
+                Some(_) => Poll::Ready(()),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    fn is_draining(&self, at: usize) -> bool {
+        let inner = self.inner.lock();
+        let draining = wire::Status::Draining.errno();
+        inner
+            .lines
+            .get(at)
+            .is_some_and(|line| line.trouble.errno == -draining)
+    }
+
+    /// Uses a connection until it is lost, if it is to the right node.
+    async fn use_client(self: &Arc<Self>, at: usize, client: Client, backoff: &mut Backoff) {
+        let (client, known) = match self.recognise(client).await {
+            Ok(recognised) => recognised,
+            Err(reason) => {
+                pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
+                let trouble = Trouble::said(EEXIST, &reason);
+                self.inner.lock().set_phase(at, Phase::Refused, trouble);
+                return self.end_or_resume(true);
+            }
+        };
+        backoff.reset();
+        let (incoming, negotiated, _) = client.into_incoming();
+        let lost = self.serve(at, incoming, &negotiated, &known).await;
+        // A deletion closes the connection itself.
+        if self.is_failed() {
+            return;
+        }
+        let mut trouble = lost.trouble();
+        let mut inner = self.inner.lock();
+        // What was given up here has said why already.
+        let own = inner.lines.get(at).map(|line| line.trouble);
+        let given_up = own.filter(|own| own.errno != 0);
+        trouble = given_up.unwrap_or(trouble);
+        inner.set_phase(at, Phase::Waiting, trouble);
+        drop(inner);
+        if given_up.is_none() {
+            pr_warn_ratelimited!(
+                "node {}: connection lost: {}\n",
+                self.settings.address,
+                lost
+            );
         }
     }
 
     /// Lets only the node through that was there before.
-    async fn recognise(
-        &self,
-        mut client: Client,
-        known: &mut Option<Known>,
-    ) -> core::result::Result<Client, Reason> {
+    async fn recognise(&self, mut client: Client) -> core::result::Result<(Client, Known), Reason> {
         let now = Known::learn(&mut client)
             .await
             .map_err(|error| Reason::from_display(&error))?;
-        match known {
-            Some(known) => known.compare(&now)?,
-            None => *known = Some(now),
+        let known = *self.inner.lock().known.get_or_insert(now);
+        known.compare(&now)?;
+        for cells in &self.cells {
+            cells.known.wake();
         }
-        self.inner.lock().cache.connected(now.cache());
-        Ok(client)
+        Ok((client, now))
     }
 
-    async fn reconnect(self: &Arc<Self>, attempt: u32) -> Option<Client> {
+    async fn reconnect(self: &Arc<Self>, at: usize) -> Option<Client> {
         let mut identity = self.identity;
         let number = self.attempts.fetch_add(1, ordering::Relaxed);
         identity.incarnation = identity
             .incarnation
             .saturating_add(number)
             .saturating_add(1);
+        identity.connection = at as u16;
         identity.epoch = self.epoch.load(ordering::Relaxed);
-        match client::Client::connect(
-            &self.settings.net,
-            self.settings.address,
-            identity,
-            self.settings.connect_ms,
-        )
-        .await
-        {
-            Ok(client) => {
-                self.reconnects.fetch_add(1, ordering::Relaxed);
-                Some(client)
-            }
+        let settings = &self.settings;
+        let (net, address) = (&settings.net, settings.address);
+        match Client::connect(net, address, identity, settings.connect_ms).await {
+            Ok(client) => Some(client),
             Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
+                pr_warn_ratelimited!("node {}: {}\n", settings.address, reason);
                 self.fail(Status::Reservation);
-                self.drain();
+                self.end_or_resume(true);
                 None
             }
             Err(error) => {
-                if attempt == 1 {
-                    pr_warn_ratelimited!("node {}: {}\n", self.settings.address, error);
-                }
-                self.set_phase(Phase::Waiting, error.to_error().to_errno());
+                self.note_failure(at, &error);
+                self.end_or_resume(true);
                 None
             }
         }
     }
 
-    /// Uses a connection until it is lost.
-    async fn serve(self: &Arc<Self>, mut incoming: Incoming, depth: u32) -> Lost {
-        let depth = depth as usize;
-        let capacity = self.inner.lock().table.depth().max(depth) + 1;
+    /// Notes why an attempt to connect was in vain, and logs what is new.
+    fn note_failure(&self, at: usize, error: &ClientError) {
+        let trouble = Trouble::from(error);
+        let mut inner = self.inner.lock();
+        let before = inner.lines.get(at).map_or(0, |line| line.trouble.errno);
+        // That nothing listens there any more was announced.
+        let announced = before == ESHUTDOWN.to_errno() && error.to_error() == ECONNREFUSED;
+        if !announced {
+            inner.set_phase(at, Phase::Waiting, trouble);
+        }
+        drop(inner);
+        if !announced && trouble.errno != before {
+            pr_warn_ratelimited!("node {}: {}\n", self.settings.address, error);
+        }
+    }
+
+    /// Uses a connection until it is lost, and takes it down.
+    async fn serve(
+        self: &Arc<Self>,
+        at: usize,
+        mut incoming: Incoming,
+        negotiated: &Negotiated,
+        known: &Known,
+    ) -> Lost {
+        // Beside the transactions: a question whether the server is alive, and a goodbye.
+        let depth = self.inner.lock().table.depth();
+        let capacity = depth.max(negotiated.queue_depth as usize) + 2;
         let sender = match Sender::new(incoming.stream().clone(), capacity) {
             Ok(sender) => sender,
             Err(error) => return Lost::Session(error.into()),
         };
-        self.open(&sender);
-        let lost = match self.receive(&mut incoming).await {
-            Ok(never) => match never {},
-            Err(lost) => lost,
-        };
-        self.close(&sender);
-        lost
-    }
-
-    /// Makes `sender` the node's connection and sends what earlier ones left unanswered.
-    fn open(self: &Arc<Self>, sender: &Arc<Sender<Outgoing>>) {
-        let mut inner = self.inner.lock();
-        inner.sender = Some(sender.clone());
-        inner.link = inner.link.wrapping_add(1);
-        // A node that was given up meanwhile stays failed.
-        if inner.failed.is_none() {
-            inner.phase = Phase::Connected;
-            inner.reason = 0;
-            inner.since = kernel::time::Instant::now();
-        }
-        let depth = inner.table.depth();
-        drop(inner);
-        for index in 0..depth {
-            let unsent = self.inner.lock().table.take_unsent(index);
-            if let Some((tag, piece)) = unsent {
-                self.resent.fetch_add(1, ordering::Relaxed);
-                self.begin(tag, piece);
+        let lost = match self.put_up(at, &sender, known.cache()) {
+            Some((link, life)) => {
+                let incarnation = Incarnation { at, link, life };
+                match self.receive(&mut incoming, &incarnation).await {
+                    Ok(never) => match never {},
+                    Err(lost) => lost,
+                }
             }
-        }
-        self.connected.wake();
-    }
-
-    /// Takes the connection away and what it had not sent back into the table.
-    fn close(self: &Arc<Self>, sender: &Arc<Sender<Outgoing>>) {
-        self.inner.lock().sender = None;
-        sender.close();
-        // The socket refers to no page any more. Whoever was sending is through once the last
-        // message was taken back, so nothing becomes in flight after that.
-        while let Some(message) = sender.take_unsent() {
-            self.take_back(sender, message);
-        }
-        let mut inner = self.inner.lock();
-        inner.table.lose_connection();
-        let depth = inner.table.depth();
-        drop(inner);
-        if self.settings.fail_fast {
-            self.end_unanswered(depth, Status::Transport);
-        }
+            None => Lost::Session(ECANCELED.into()),
+        };
+        self.take_down(at);
+        lost
     }
 
     async fn receive(
         self: &Arc<Self>,
         incoming: &mut Incoming,
+        incarnation: &Incarnation,
     ) -> core::result::Result<core::convert::Infallible, Lost> {
         let mut budget = Budget::turn();
         loop {
             let head = incoming.head().await?;
-            match self.match_reply(&head)? {
+            self.hears(incarnation.at);
+            match self.match_reply(&head, incarnation)? {
                 Reply::Done => {}
-                Reply::Data(tag, piece) => self.receive_data(incoming, tag, piece).await?,
+                Reply::Data(tag, piece) => {
+                    self.receive_data(incoming, tag, piece, incarnation).await?;
+                }
+                Reply::Stale => incoming.skip_payload().await?,
             }
             budget.spend(head.payload);
             if budget.is_spent() {
@@ -237,6 +290,7 @@ impl Remote {
         incoming: &mut Incoming,
         tag: Tag,
         piece: Piece,
+        incarnation: &Incarnation,
     ) -> core::result::Result<(), Lost> {
         let result = incoming
             .payload_into(|offset| {
@@ -247,33 +301,37 @@ impl Remote {
             .await;
         match result {
             Ok(()) => {
-                self.complete(tag, piece, Status::Ok);
+                self.hears(incarnation.at);
+                self.complete(tag, piece, Status::Ok, incarnation.life);
                 Ok(())
             }
             Err(error) => {
-                Self::put(&mut self.inner.lock().table, tag, State::Unsent(piece));
+                self.inner.lock().table.interrupted(tag, piece);
                 Err(error.into())
             }
         }
     }
 
-    /// Notes what an answer says about the server's cache, and fails a flush that came too late.
+    /// Fails a flush whose caller must not believe that its writes are stable.
     fn judge(inner: &mut Inner, piece: &Piece, status: Status) -> Status {
-        match piece.op() {
-            Op::Write | Op::WriteZeroes | Op::Discard => inner.cache.write_ended(),
-            Op::Flush => {
-                let (began, now) = piece.flush_eras();
-                if !inner.cache.flush_ended(status.is_ok(), began, now) {
-                    return Status::Io;
-                }
-            }
-            _ => {}
+        if piece.op() != Op::Flush {
+            return status;
         }
-        status
+        let promise = piece.promise();
+        match inner.write_back.flush_ended(promise.covers, status.is_ok()) {
+            Verdict::Sound if !status.is_ok() || piece.holds() => return status,
+            Verdict::Sound | Verdict::Fails => {}
+            Verdict::Tells => piece.tells(),
+        }
+        Status::Io
     }
 
     /// Finds the transaction that a reply belongs to, and ends it unless data follows.
-    fn match_reply(&self, head: &Head) -> core::result::Result<Reply, Lost> {
+    fn match_reply(
+        &self,
+        head: &Head,
+        incarnation: &Incarnation,
+    ) -> core::result::Result<Reply, Lost> {
         let reply = Message::parse(&head.header)
             .map_err(|_| Lost::Protocol("the header of a reply is malformed"))?;
         match reply.opcode {
@@ -284,58 +342,58 @@ impl Remote {
         let tag = Tag::from_wire(reply.tag);
         let epoch = self.epoch.load(ordering::Relaxed);
         let mut inner = self.inner.lock();
-        let place = inner
-            .table
-            .get(tag)
-            .ok_or(Lost::Protocol("a reply to no request"))?;
-        match core::mem::replace(place, State::Reserved) {
-            State::InFlight(piece) => {
-                let sent = request::message(&piece, tag, epoch);
-                match check_reply(&reply, head.payload, &sent) {
-                    Ok(_) if head.payload > 0 => {
-                        *place = State::Receiving;
-                        Ok(Reply::Data(tag, piece))
-                    }
-                    Ok(status) => {
-                        let status = Self::judge(&mut inner, &piece, to_status(status));
-                        drop(inner);
-                        self.complete(tag, piece, status);
-                        Ok(Reply::Done)
-                    }
-                    Err(_) => {
-                        *place = State::InFlight(piece);
-                        Err(Lost::Protocol("a reply does not match its request"))
-                    }
-                }
+        let status = match inner.table.answered(tag, incarnation.link) {
+            Answered::InFlight(piece) => {
+                check_reply(&reply, head.payload, &request::message(piece, tag, epoch))
+                    .map_err(|_| Lost::Protocol("a reply does not match its request"))?
             }
-            State::Sending(None) if reply.opcode == Opcode::Write && head.payload == 0 => {
-                *place = State::Sending(Some(to_status(reply.status)));
-                inner.cache.write_ended();
-                Ok(Reply::Done)
+            Answered::Sending if reply.opcode == Opcode::Write && head.payload == 0 => {
+                let status = to_status(reply.status);
+                let life = incarnation.life;
+                inner.table.early(tag, Answer { status, life });
+                self.counts_answer(incarnation.at, status.is_ok(), 0);
+                return Ok(Reply::Done);
             }
-            other => {
-                *place = other;
-                Err(Lost::Protocol("a reply to no request"))
-            }
+            Answered::Stale => return Ok(Reply::Stale),
+            _ => return Err(Lost::Protocol("a reply to no request")),
+        };
+        self.counts_answer(incarnation.at, status.is_ok(), head.payload);
+        if head.payload > 0 {
+            return match inner.table.receive(tag) {
+                Some(piece) => Ok(Reply::Data(tag, piece)),
+                None => Err(Lost::Protocol("a reply to no request")),
+            };
         }
+        if let Some(piece) = inner.table.take(tag) {
+            let status = Self::judge(&mut inner, &piece, to_status(status));
+            drop(inner);
+            self.complete(tag, piece, status, incarnation.life);
+        }
+        Ok(Reply::Done)
     }
 
-    /// The sender task: serves one connection after the other.
-    pub async fn send(self: Arc<Self>, mut timer: Timer) {
+    /// The sender task of connection `at`: serves one incarnation after the other.
+    pub async fn send(self: Arc<Self>, at: u16, mut timer: Timer) {
+        let at = usize::from(at);
         // Not the sender itself: that would keep a lost connection's socket.
-        let mut last = 0;
+        let mut last: Option<Link> = None;
         loop {
             let (link, sender) = wait_for(c"a connection", |context| {
-                self.connected.register(context.waker());
+                if let Some(cells) = self.cells.get(at) {
+                    cells.connected.register(context.waker());
+                }
                 let inner = self.inner.lock();
-                match &inner.sender {
-                    Some(sender) if inner.link != last => Poll::Ready((inner.link, sender.clone())),
+                let line = inner.lines.get(at);
+                match line.map(|line| (line.link, line.sender.clone())) {
+                    Some((Some(link), Some(sender))) if last != Some(link) => {
+                        Poll::Ready((link, sender))
+                    }
                     _ => Poll::Pending,
                 }
             })
             .await;
             sender.run(&self, &mut timer).await;
-            last = link;
+            last = Some(link);
         }
     }
 }

@@ -2,37 +2,38 @@
 
 //! Remote nodes: exports of other machines.
 //!
-//! A node has a table of transactions ([`table`]), which outlives connections, and at most one
-//! connection. The supervisor task connects, receives replies while the connection stands, and
-//! afterwards connects again; the sender task sends what submitters could not. A submitter sends
-//! its request itself when nobody else is sending.
+//! A node has a table of transactions ([`crate::dst_core::transaction`]), which outlives connections,
+//! and one or several connections. Each of them has two tasks ([`link`]): the supervisor connects,
+//! receives replies while the connection stands, and afterwards connects again; the sender sends
+//! what submitters could not. A submitter sends its request itself ([`requests`]) when nobody else is
+//! sending on the connection that it has chosen. [`guard`] looks after what takes too long.
 //!
 //! Who owns a piece is a matter of types: the table, the sender (a write whose data is being
 //! read) or the receiver (a read whose pages are being filled). A bio can therefore not end while
 //! a socket works on its pages, whatever the peer answers and in whatever order.
 //!
-//! Locking: one spin lock for table and connection, interrupts disabled; pieces are ended, and
-//! messages queued, after it was released.
+//! Locking: one spin lock for the table and the state of all connections, interrupts disabled; the
+//! parking's lock is taken inside it. Pieces are ended, and messages queued, after it was released.
 //!
 //! Cancellation: [`Remote::fail`] makes the node end everything. The tasks are then cancelled and
-//! joined, the connection aborted, and what it held is ended in error by [`Remote::drain`].
+//! joined, the connections aborted, and what they held is ended in error by [`Remote::drain`].
 
-mod cache;
 pub mod client;
+mod guard;
 pub mod known;
+mod line;
 pub mod link;
 pub mod request;
-pub mod table;
+mod requests;
 
-use super::{lane::Lane, piece::Piece};
+use super::{lane::Lane, parking::Moments, piece::Piece};
 use crate::{
-    exec::WakerCell,
-    net::Sender,
-    sys::{
-        bio::{Op, Status},
-        net_namespace::Net,
-        socket_address::SocketAddress,
+    dst_core::{
+        transaction::{self, Place, Tag},
+        write_back::{Life, WriteBack},
     },
+    exec::WakerCell,
+    sys::{bio::Status, net_namespace::Net, socket_address::SocketAddress},
 };
 use client::{Client, ClientError, Identity};
 use kernel::{
@@ -42,24 +43,11 @@ use kernel::{
         atomic::{ordering, Atomic},
         Arc, SpinLockIrq,
     },
+    time::{BootTime, Instant, Monotonic},
 };
-use request::Outgoing;
-use table::{State, Table, Tag};
-
-/// The state of a node's connection, for people.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// A connection attempt is under way.
-    Connecting,
-    /// Requests go out.
-    Connected,
-    /// Waiting before the next attempt.
-    Waiting,
-    /// No further attempt is made: what came back is not the node that was lost.
-    Refused,
-    /// The node ends everything in error.
-    Failed,
-}
+use known::Known;
+use line::Line;
+pub use line::{Phase, Standing, Trouble};
 
 /// What is shared by all connections of a node.
 pub struct Settings {
@@ -71,20 +59,74 @@ pub struct Settings {
     pub connect_ms: u32,
     /// Whether I/O fails while the node is not connected, in place of waiting.
     pub fail_fast: bool,
+    /// How many connections there are, at least 1.
+    pub connections: u16,
+    /// Milliseconds of silence after which the server is asked whether it is alive, and again until
+    /// it counts as dead.
+    pub keepalive_ms: u32,
+    /// Milliseconds after which a connection that leaves a request unanswered is given up; 0 for
+    /// never.
+    pub request_ms: u32,
+    /// After so many of these the request ends in error; 0 for never.
+    pub request_tries: u16,
 }
 
+/// An answer that came before the sender has said that it is done.
+#[derive(Clone, Copy)]
+struct Answer {
+    status: Status,
+    /// The server's when its connection was made.
+    life: Life,
+}
+
+type Places = KVVec<Place<Piece, Answer>>;
+
 struct Inner {
-    table: Table,
-    sender: Option<Arc<Sender<Outgoing>>>,
-    /// Counts connections, so that what belongs to an earlier one is recognised.
-    link: u64,
-    cache: cache::Cache,
+    table: transaction::Table<Piece, Answer, Places>,
+    lines: KVec<Line>,
+    write_back: WriteBack,
+    /// The node as it was when the storage started; `None` until the first connection has learnt it.
+    known: Option<Known>,
     failed: Option<Status>,
+    /// What the node as a whole is doing, and since when.
     phase: Phase,
-    /// Why there is no connection, an errno; 0 if there was none yet.
-    reason: i32,
-    /// When the phase began.
-    since: kernel::time::Instant<kernel::time::BootTime>,
+    since: Instant<BootTime>,
+}
+
+/// Where the tasks of one connection leave their wakers, and when it was heard of.
+#[pin_data]
+struct Cells {
+    /// The sender task's, for another incarnation of the connection.
+    #[pin]
+    connected: WakerCell,
+    /// The supervisor's, until the node is known.
+    #[pin]
+    known: WakerCell,
+    /// When something came last, in milliseconds of [`Remote::now`].
+    heard: Atomic<u64>,
+    counters: Counters,
+}
+
+/// What went over one connection, in all of its incarnations.
+struct Counters {
+    answered: Atomic<u64>,
+    refused: Atomic<u64>,
+    sent_bytes: Atomic<u64>,
+    received_bytes: Atomic<u64>,
+}
+
+/// What goes over one connection.
+pub struct Traffic {
+    /// Requests sent and not answered.
+    pub in_flight: u32,
+    /// Requests answered.
+    pub answered: u64,
+    /// Requests answered with an error.
+    pub refused: u64,
+    /// Bytes of payload sent.
+    pub sent_bytes: u64,
+    /// Bytes of payload received.
+    pub received_bytes: u64,
 }
 
 /// A remote node.
@@ -94,11 +136,12 @@ pub struct Remote {
     lane: Arc<Lane>,
     #[pin]
     inner: SpinLockIrq<Inner>,
-    /// Wakes the sender task when there is another connection.
-    #[pin]
-    connected: WakerCell,
+    cells: KVec<Arc<Cells>>,
     identity: Identity,
     epoch: Atomic<u64>,
+    /// Of the storage, if acknowledged writes need a flush to be safe.
+    moments: Option<Arc<Moments>>,
+    begun: Instant<Monotonic>,
     reconnects: Atomic<u32>,
     attempts: Atomic<u64>,
     /// Transactions that waited for another connection than their first.
@@ -121,35 +164,62 @@ impl Drop for Ticket {
 }
 
 impl Remote {
-    /// A node with room for `depth` transactions that counts in `lane`. May sleep.
+    /// A node with room for `depth` transactions that counts in `lane`; `moments` for one that has a
+    /// volatile cache. May sleep. Errors: `ENOMEM`.
     pub fn new(
         settings: Settings,
         identity: Identity,
         epoch: u64,
         depth: u32,
         lane: Arc<Lane>,
+        moments: Option<Arc<Moments>>,
     ) -> Result<Arc<Self>> {
-        let table = Table::new(depth)?;
+        let mut places = Places::with_capacity(depth as usize, GFP_KERNEL)?;
+        for _ in 0..depth {
+            places.push(Place::new(), GFP_KERNEL)?;
+        }
+        let count = usize::from(settings.connections);
+        let mut lines = KVec::with_capacity(count, GFP_KERNEL)?;
+        let mut cells = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            lines.push(Line::new(), GFP_KERNEL)?;
+            let cell = Arc::pin_init(
+                pin_init!(Cells {
+                    connected <- WakerCell::new(),
+                    known <- WakerCell::new(),
+                    heard: Atomic::new(0),
+                    counters: Counters {
+                        answered: Atomic::new(0),
+                        refused: Atomic::new(0),
+                        sent_bytes: Atomic::new(0),
+                        received_bytes: Atomic::new(0),
+                    },
+                }),
+                GFP_KERNEL,
+            )?;
+            cells.push(cell, GFP_KERNEL)?;
+        }
         Arc::pin_init(
             pin_init!(Self {
                 settings,
                 lane,
                 inner <- new_spinlock_irq!(
                     Inner {
-                        table,
-                        sender: None,
-                        link: 0,
-                        cache: cache::Cache::new(),
+                        table: transaction::Table::new(places),
+                        lines,
+                        write_back: WriteBack::new(),
+                        known: None,
                         failed: None,
                         phase: Phase::Connecting,
-                        reason: 0,
-                        since: kernel::time::Instant::now(),
+                        since: Instant::now(),
                     },
                     "dst_remote"
                 ),
-                connected <- WakerCell::new(),
+                cells,
                 identity,
                 epoch: Atomic::new(epoch),
+                moments,
+                begun: Instant::now(),
                 reconnects: Atomic::new(0),
                 attempts: Atomic::new(0),
                 resent: Atomic::new(0),
@@ -163,14 +233,12 @@ impl Remote {
         &self.settings.address
     }
 
-    /// What the node is doing, why (an errno, 0 for none), and for how many milliseconds.
-    pub fn phase(&self) -> (Phase, i32, u64) {
-        let inner = self.inner.lock();
-        let since = inner.since.elapsed().as_millis();
-        (inner.phase, inner.reason, since.unsigned_abs())
+    /// How many connections there are, whether they stand or not.
+    pub fn connections(&self) -> u16 {
+        self.settings.connections
     }
 
-    /// Connections made after the first.
+    /// Connections made after the first of each.
     pub fn reconnects(&self) -> u32 {
         self.reconnects.load(ordering::Relaxed)
     }
@@ -181,22 +249,62 @@ impl Remote {
         self.resent.load(ordering::Relaxed)
     }
 
-    fn is_failed(&self) -> bool {
-        self.inner.lock().failed.is_some()
+    /// Milliseconds since the node was made.
+    fn now(&self) -> u64 {
+        self.begun.elapsed().as_millis().unsigned_abs()
     }
 
-    /// Says what the node is doing. One that was given up while its supervisor was connecting stays
-    /// failed.
-    fn set_phase(&self, phase: Phase, reason: i32) {
-        let mut inner = self.inner.lock();
-        if inner.failed.is_some() {
-            return;
+    /// For how many milliseconds an answer is awaited before a connection is given up.
+    fn request_limit(&self) -> u64 {
+        match self.settings.request_ms {
+            0 => u64::MAX,
+            limit => limit.into(),
         }
-        if inner.phase != phase {
-            inner.since = kernel::time::Instant::now();
+    }
+
+    /// Notes that something came on connection `at`.
+    fn hears(&self, at: usize) {
+        if let Some(cells) = self.cells.get(at) {
+            cells.heard.store(self.now(), ordering::Relaxed);
         }
-        inner.phase = phase;
-        inner.reason = reason;
+    }
+
+    /// Counts an answer on connection `at`, with so many bytes of payload.
+    fn counts_answer(&self, at: usize, ok: bool, bytes: u32) {
+        if let Some(cells) = self.cells.get(at) {
+            let counters = &cells.counters;
+            counters.answered.fetch_add(1, ordering::Relaxed);
+            counters
+                .refused
+                .fetch_add(u64::from(!ok), ordering::Relaxed);
+            counters
+                .received_bytes
+                .fetch_add(bytes.into(), ordering::Relaxed);
+        }
+    }
+
+    /// Counts bytes of payload that were sent on connection `at`.
+    fn counts_sent(&self, at: usize, bytes: u32) {
+        if let Some(cells) = self.cells.get(at) {
+            let sent = &cells.counters.sent_bytes;
+            sent.fetch_add(bytes.into(), ordering::Relaxed);
+        }
+    }
+
+    /// What went over connection `at`; `None` if there is none of that number.
+    pub fn traffic(&self, at: u16) -> Option<Traffic> {
+        let counters = &self.cells.get(usize::from(at))?.counters;
+        Some(Traffic {
+            in_flight: self.inner.lock().table.in_flight_on(at),
+            answered: counters.answered.load(ordering::Relaxed),
+            refused: counters.refused.load(ordering::Relaxed),
+            sent_bytes: counters.sent_bytes.load(ordering::Relaxed),
+            received_bytes: counters.received_bytes.load(ordering::Relaxed),
+        })
+    }
+
+    fn is_failed(&self) -> bool {
+        self.inner.lock().failed.is_some()
     }
 
     /// Whether a transaction would be admitted.
@@ -223,171 +331,6 @@ impl Remote {
         drop(inner);
         if waiting {
             self.lane.issuer.wake();
-        }
-    }
-
-    /// Submits `piece` at the place of `ticket`. Process context; may sleep for memory.
-    pub fn submit(self: &Arc<Self>, mut ticket: Ticket, piece: Piece) {
-        ticket.used = true;
-        let tag = ticket.tag;
-        drop(ticket);
-        self.begin(tag, piece);
-    }
-
-    /// Sends the piece of transaction `tag`, or leaves it in the table while there is no
-    /// connection.
-    fn begin(self: &Arc<Self>, tag: Tag, piece: Piece) {
-        let mut inner = self.inner.lock();
-        let refused = match (inner.failed, &inner.sender) {
-            (Some(status), _) => Some(status),
-            (None, None) if self.settings.fail_fast => Some(Status::Transport),
-            _ => None,
-        };
-        if let Some(status) = refused {
-            drop(inner);
-            return self.complete(tag, piece, status);
-        }
-        let Some(sender) = inner.sender.clone() else {
-            Self::put(&mut inner.table, tag, State::Unsent(piece));
-            return;
-        };
-        let message = self.hand_over(&mut inner, tag, piece);
-        drop(inner);
-        match sender.queue(message) {
-            Ok(()) => sender.flush(self),
-            Err(message) => self.take_back(&sender, message),
-        }
-    }
-
-    /// Puts the piece where it belongs while its request is sent.
-    fn hand_over(&self, inner: &mut Inner, tag: Tag, piece: Piece) -> Outgoing {
-        let table = &mut inner.table;
-        if piece.op() == Op::Flush {
-            inner.cache.flush_sent();
-        }
-        let epoch = self.epoch.load(ordering::Relaxed);
-        let header = request::message(&piece, tag, epoch).encode();
-        if piece.op() == Op::Write {
-            Self::put(table, tag, State::Sending(None));
-            Outgoing::Write {
-                link: inner.link,
-                tag,
-                piece,
-                header,
-            }
-        } else {
-            // Without data there is nothing that the sender could read too late.
-            Self::put(table, tag, State::InFlight(piece));
-            Outgoing::Plain(header)
-        }
-    }
-
-    fn put(table: &mut Table, tag: Tag, state: State) {
-        if let Some(place) = table.get(tag) {
-            *place = state;
-        }
-    }
-
-    /// Called by the sender when all of a write was handed to TCP, on connection `link`.
-    fn sent(self: &Arc<Self>, link: u64, tag: Tag, piece: Piece) {
-        let mut inner = self.inner.lock();
-        let early = match inner.table.get(tag) {
-            Some(State::Sending(early)) => *early,
-            _ => None,
-        };
-        if let Some(status) = early {
-            // The reply came first.
-            drop(inner);
-            self.complete(tag, piece, status);
-        } else if inner.link == link && inner.sender.is_some() {
-            Self::put(&mut inner.table, tag, State::InFlight(piece));
-        } else {
-            // Its connection is gone by now: another one has to send it again.
-            drop(inner);
-            self.begin(tag, piece);
-        }
-    }
-
-    /// Ends a transaction.
-    fn complete(&self, tag: Tag, piece: Piece, status: Status) {
-        piece.end(status);
-        self.release(tag);
-    }
-
-    /// Takes a message back that `sender` did not send, since its connection is gone.
-    fn take_back(self: &Arc<Self>, sender: &Arc<Sender<Outgoing>>, message: Outgoing) {
-        // The piece of a request without data never left the table.
-        let Outgoing::Write { tag, piece, .. } = message else {
-            return;
-        };
-        let mut inner = self.inner.lock();
-        if let Some(State::Sending(Some(status))) = inner.table.get(tag) {
-            let status = *status;
-            drop(inner);
-            return self.complete(tag, piece, status);
-        }
-        let same = inner
-            .sender
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, sender));
-        if inner.failed.is_none() && (same || inner.sender.is_none()) {
-            // The next connection sends it.
-            Self::put(&mut inner.table, tag, State::Unsent(piece));
-            return;
-        }
-        drop(inner);
-        self.begin(tag, piece);
-    }
-
-    /// Ends everything in error from now on, once the connection and its tasks are gone. Process
-    /// context; does not wait for the network.
-    pub fn fail(self: &Arc<Self>, status: Status) {
-        let mut inner = self.inner.lock();
-        inner.failed = Some(status);
-        inner.phase = Phase::Failed;
-        let sender = inner.sender.clone();
-        drop(inner);
-        if let Some(sender) = sender {
-            // If it gets through, the server need not take the end for a fault of the network.
-            let goodbye = Outgoing::Plain(request::goodbye());
-            if sender.queue(goodbye).is_ok() {
-                sender.flush(self);
-            }
-            sender.close();
-        }
-        self.connected.wake();
-    }
-
-    /// Ends what is left of the transactions in error. Process context, after [`Self::fail`] and
-    /// when nobody works on a piece any more: after the node's tasks were joined, or in the
-    /// supervisor while there is no connection.
-    pub fn drain(self: &Arc<Self>) {
-        let mut inner = self.inner.lock();
-        let status = inner.failed.unwrap_or(Status::Offline);
-        let sender = inner.sender.take();
-        let depth = inner.table.depth();
-        drop(inner);
-        if let Some(sender) = sender {
-            // The socket refers to no page of a piece any more after this.
-            sender.close();
-            while let Some(message) = sender.take_unsent() {
-                self.take_back(&sender, message);
-            }
-        }
-        self.end_unanswered(depth, status);
-        self.lane.issuer.wake();
-    }
-
-    /// Ends what waits in the table for a connection or an answer.
-    fn end_unanswered(&self, depth: usize, status: Status) {
-        for index in 0..depth {
-            let piece = self.inner.lock().table.take(index);
-            if let Some(piece) = piece {
-                piece.end(status);
-                if self.lane.has_waiting() {
-                    self.lane.issuer.wake();
-                }
-            }
         }
     }
 }

@@ -2,9 +2,12 @@
 
 //! Requests on their way to an export.
 
-use super::{super::piece::Piece, table::Tag, Remote};
+use super::{super::piece::Piece, Remote};
 use crate::{
-    dst_core::wire::{self, request_flags, Opcode, HEADER_BYTES},
+    dst_core::{
+        transaction::{Effect, Extent, Link, Tag},
+        wire::{self, request_flags, Opcode, HEADER_BYTES},
+    },
     net::Message,
     sys::{
         bio::{Op, Status, SECTOR_SHIFT},
@@ -33,6 +36,26 @@ pub fn message(piece: &Piece, tag: Tag, epoch: u64) -> wire::Message {
     }
 }
 
+/// What `piece` does to the node's sectors.
+pub fn extent(piece: &Piece) -> Extent {
+    let effect = match piece.op() {
+        Op::Flush => return Extent::FLUSH,
+        Op::Write | Op::Discard | Op::WriteZeroes => Effect::Changes,
+        Op::Read | Op::Unsupported => Effect::Reads,
+    };
+    Extent {
+        first: piece.sector(),
+        sectors: u64::from(piece.bytes() >> SECTOR_SHIFT),
+        effect,
+    }
+}
+
+/// Asks whether the server is alive.
+pub fn ping() -> [u8; HEADER_BYTES] {
+    // Nobody looks for the tag of its answer.
+    wire::Message::request(Opcode::Ping, 0, 0).encode()
+}
+
 /// The last message of a client that ends the session.
 pub fn goodbye() -> [u8; HEADER_BYTES] {
     wire::Message::goodbye(wire::Goodbye::Leaving).encode()
@@ -44,8 +67,8 @@ pub enum Outgoing {
     Plain([u8; HEADER_BYTES]),
     /// A write: its pages are read while it is sent, so the piece comes along.
     Write {
-        /// The connection, by its number.
-        link: u64,
+        /// The incarnation of the connection.
+        link: Link,
         /// The transaction.
         tag: Tag,
         /// Its piece.

@@ -39,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) start: Option<u64>,
     pub(crate) size: Option<u64>,
     pub(crate) suspended: bool,
+    pub(crate) write_error: bool,
     /// Attributes beyond those above, for tests of the output.
     pub(crate) more: AttrWriter,
 }
@@ -198,6 +199,7 @@ impl Kernel {
             cmd::NODE_DEL => self.node_del(&given),
             cmd::NODE_SUSPEND => self.node_suspend(&given, true),
             cmd::NODE_RESUME => self.node_suspend(&given, false),
+            cmd::NODE_CLEAR => self.node_clear(&given),
             cmd::NODE_GET => {
                 let only = given.text(attr::node::STORAGE);
                 let wanted = |s: &&Storage| only.as_ref().is_none_or(|name| *name == s.name);
@@ -363,8 +365,11 @@ impl Kernel {
                 attr::node::MAX_TRANSFER,
                 attr::node::CONNECT_TIMEOUT,
                 attr::node::KEEPALIVE,
+                attr::node::REQUEST_TIMEOUT,
+                attr::node::REQUEST_TRIES,
                 attr::node::RETRY_LIMIT,
             ]),
+            write_error: false,
         });
         let mut reply = AttrWriter::new();
         reply
@@ -386,6 +391,25 @@ impl Kernel {
         let found = storage.position(given)?;
         storage.nodes.remove(found);
         Ok(vec![])
+    }
+
+    fn node_clear(&mut self, given: &Given<'_>) -> Answer {
+        let name = given.text(attr::node::STORAGE).unwrap();
+        let storage = self.find(&name, attr::node::STORAGE)?;
+        let found = storage.position(given)?;
+        let node = &mut storage.nodes[found];
+        if !std::mem::replace(&mut node.write_error, false) {
+            return Err(fail(
+                EINVAL,
+                "node 1 of \"storage\" has no write error",
+                Point::Nowhere,
+            ));
+        }
+        let mut reply = AttrWriter::new();
+        reply
+            .string(attr::node::STORAGE, &name)
+            .u32(attr::node::INDEX, node.index);
+        Ok(vec![reply])
     }
 
     fn node_suspend(&mut self, given: &Given<'_>, suspend: bool) -> Answer {

@@ -63,6 +63,11 @@ impl Node {
                 out.uint(kind, value);
             }
         }
+        if self.write_error {
+            out.u32(attr::node::WRITE_ERROR, 5)
+                .uint(attr::node::WRITE_ERROR_SECTOR, 4096)
+                .uint(attr::node::WRITE_ERROR_AGO, 90_000);
+        }
         if self.suspended {
             out.u32(attr::node::STATE, uapi::node_state::SUSPENDED)
                 .uint(attr::node::SINCE, 3_600_000)
@@ -132,6 +137,7 @@ pub(crate) fn describe(command: u8, attrs: Attrs<'_>) -> String {
         cmd::NODE_ADD => ("node-add", attr::node::NAMES),
         cmd::NODE_DEL => ("node-del", attr::node::NAMES),
         cmd::NODE_GET => ("node-get", attr::node::NAMES),
+        cmd::NODE_CLEAR => ("node-clear", attr::node::NAMES),
         cmd::NODE_SUSPEND => ("node-suspend", attr::node::NAMES),
         cmd::NODE_RESUME => ("node-resume", attr::node::NAMES),
         cmd::EXPORT_ADD => ("export-add", attr::export::NAMES),

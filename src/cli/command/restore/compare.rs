@@ -246,6 +246,12 @@ fn one_node(runs: &Node, file: &config::Node, addresses: &[SocketAddr]) -> Vec<S
                 options.connect_timeout,
             ),
             ("keepalive (ms)", runs.keepalive_ms, options.keepalive),
+            (
+                "request-timeout (ms)",
+                runs.request_timeout_ms,
+                options.request_timeout,
+            ),
+            ("request-tries", runs.request_tries, options.request_tries),
             ("retry-limit (ms)", runs.retry_limit_ms, options.retry_limit),
         ];
         for (what, runs, file) in numbers {

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The way of a request to the export and of its answer back, and what becomes of it when its
+//! connection is lost.
+
+use super::{
+    line::{Line, Phase, Trouble},
+    request::{self, Outgoing},
+    Answer, Inner, Remote, Ticket,
+};
+use crate::{
+    dst_core::{
+        transaction::{Begin, Link, Sent, Tag, MAX_CONNECTIONS},
+        wire::HEADER_BYTES,
+        write_back::{Identity, Life},
+    },
+    net::Sender,
+    storage::piece::Piece,
+    sys::bio::{Op, Status},
+};
+use kernel::sync::{atomic::ordering, Arc};
+
+type Queue = Arc<Sender<Outgoing>>;
+
+impl Inner {
+    /// What is to be sent, and where, of a request that begins.
+    fn outgoing(
+        &self,
+        tag: Tag,
+        header: [u8; HEADER_BYTES],
+        begin: Begin<Piece>,
+    ) -> Option<(Queue, Outgoing)> {
+        let (link, message) = match begin {
+            Begin::Waits => return None,
+            Begin::Plain(link) => (link, Outgoing::Plain(header)),
+            Begin::Data(link, piece) => (
+                link,
+                Outgoing::Write {
+                    link,
+                    tag,
+                    piece,
+                    header,
+                },
+            ),
+        };
+        // A piece is dropped, and so ended in error, only if a link stood without a sender.
+        let line = self.lines.get(usize::from(link.connection))?;
+        Some((line.sender.clone()?, message))
+    }
+}
+
+impl Remote {
+    /// Submits `piece` at the place of `ticket`. Process context; may sleep for memory.
+    pub fn submit(self: &Arc<Self>, mut ticket: Ticket, piece: Piece) {
+        ticket.used = true;
+        let tag = ticket.tag;
+        drop(ticket);
+        let mut inner = self.inner.lock();
+        let chosen = inner.choose();
+        let refused = match (inner.failed, chosen) {
+            (Some(status), _) => Some(status),
+            (None, None) if self.settings.fail_fast => Some(Status::Transport),
+            _ => None,
+        };
+        if let Some(status) = refused {
+            drop(inner);
+            return self.complete(tag, piece, status, Life::default());
+        }
+        let header = self.header(tag, &piece);
+        let (extent, data) = (request::extent(&piece), piece.op() == Op::Write);
+        // None has that number: the request waits, also where a link stands that is being taken down.
+        let at = chosen.unwrap_or(MAX_CONNECTIONS as u16);
+        let now = self.now();
+        let begin = inner.table.begin(tag, piece, extent, data, at, now);
+        let outgoing = inner.outgoing(tag, header, begin);
+        drop(inner);
+        if let Some((sender, message)) = outgoing {
+            if !self.transmit(&sender, message) {
+                self.resume();
+            }
+        }
+    }
+
+    fn header(&self, tag: Tag, piece: &Piece) -> [u8; HEADER_BYTES] {
+        let epoch = self.epoch.load(ordering::Relaxed);
+        request::message(piece, tag, epoch).encode()
+    }
+
+    /// Gives `message` to `sender`. False if that takes nothing more: the request waits again.
+    fn transmit(self: &Arc<Self>, sender: &Queue, message: Outgoing) -> bool {
+        match sender.queue(message) {
+            Ok(()) => {
+                sender.flush(self);
+                true
+            }
+            Err(message) => {
+                self.take_back(sender, message);
+                false
+            }
+        }
+    }
+
+    /// Sends what waits and may go.
+    pub(super) fn resume(self: &Arc<Self>) {
+        // The order of what was sent last, and the connection.
+        let (mut after, mut at) = (0, 0);
+        loop {
+            let mut inner = self.inner.lock();
+            let Some(next) = inner.choose_after(at) else {
+                return;
+            };
+            at = next;
+            let mut header = None;
+            let data = |tag, piece: &Piece| {
+                header = Some(self.header(tag, piece));
+                piece.op() == Op::Write
+            };
+            let now = self.now();
+            let given = inner.table.next(at, after, data, now);
+            let (Some(given), Some(header)) = (given, header) else {
+                return;
+            };
+            after = given.order;
+            let outgoing = inner.outgoing(given.tag, header, given.begin);
+            drop(inner);
+            self.resent.fetch_add(1, ordering::Relaxed);
+            if let Some((sender, message)) = outgoing {
+                if !self.transmit(&sender, message) {
+                    // It waits again, and its connection is not chosen any more.
+                    after = 0;
+                }
+            }
+        }
+    }
+
+    /// Called by the sender when all of a write was handed to TCP, on `link`.
+    pub(super) fn sent(self: &Arc<Self>, link: Link, tag: Tag, piece: Piece) {
+        self.counts_sent(link.connection.into(), piece.bytes());
+        let sent = self.inner.lock().table.sent(tag, link, piece);
+        if self.settle(tag, sent) {
+            // Another connection may stand.
+            self.resume();
+        }
+    }
+
+    /// Takes a message back that `sender` did not send, since its connection is gone.
+    pub(super) fn take_back(&self, sender: &Queue, message: Outgoing) {
+        let mut inner = self.inner.lock();
+        let same = |line: &&mut Line| {
+            let current = line.sender.as_ref();
+            current.is_some_and(|current| Arc::ptr_eq(current, sender))
+        };
+        if let Some(line) = inner.lines.iter_mut().find(same) {
+            line.broken = true;
+        }
+        // The piece of a request without data never left the table.
+        let Outgoing::Write { tag, piece, .. } = message else {
+            return;
+        };
+        let unsent = inner.table.unsent(tag, piece);
+        drop(inner);
+        self.settle(tag, unsent);
+    }
+
+    /// Ends a request that was answered before its sender was done. True if it waits again.
+    fn settle(&self, tag: Tag, sent: Sent<Piece, Answer>) -> bool {
+        match sent {
+            Sent::Open => false,
+            Sent::Waits => true,
+            Sent::Ended(piece, Answer { status, life }) => {
+                self.complete(tag, piece, status, life);
+                false
+            }
+        }
+    }
+
+    /// Ends a transaction that was answered on a connection of `life`, or refused. Any context.
+    pub(super) fn complete(&self, tag: Tag, piece: Piece, status: Status, life: Life) {
+        // A write that was stable before it was answered is not lost with a cache.
+        let volatile = request::extent(&piece).changes() && !piece.fua() && status.is_ok();
+        let moments = self.moments.as_ref().filter(|_| volatile);
+        let at = moments.map(|moments| moments.write_ends());
+        piece.end(status);
+        let mut inner = self.inner.lock();
+        if let Some(at) = at {
+            inner.write_back.write_ended(life, at);
+        }
+        inner.table.free(tag);
+        // Under the lock: whoever parks counts first and looks for room, under it, after that.
+        let waiting = self.lane.has_waiting();
+        drop(inner);
+        if waiting {
+            self.lane.issuer.wake();
+        }
+    }
+
+    /// Takes connection `at` out of use: nothing refers to a page of a piece for it any more. What
+    /// it had not finished waits for another, or ends in error as the settings say. Process context;
+    /// called when nobody receives on it.
+    pub(super) fn take_down(self: &Arc<Self>, at: usize) {
+        let mut inner = self.inner.lock();
+        let Some(line) = inner.lines.get_mut(at) else {
+            return;
+        };
+        // Nobody chooses it after this.
+        let (sender, link) = (line.sender.take(), line.link.take());
+        line.broken = false;
+        line.asked = None;
+        drop(inner);
+        if let Some(sender) = sender {
+            // The socket refers to no page of a piece any more after this.
+            sender.close();
+            // Whoever was sending is through once the last message was taken back.
+            while let Some(message) = sender.take_unsent() {
+                self.take_back(&sender, message);
+            }
+        }
+        if let Some(link) = link {
+            let mut inner = self.inner.lock();
+            inner.table.lost(link, self.now(), self.request_limit());
+        }
+        self.end_or_resume(false);
+    }
+
+    /// After a connection was lost, or `tried` in vain: ends what waits if it is not to wait, or was
+    /// not answered too often, and sends the rest on other connections.
+    pub(super) fn end_or_resume(self: &Arc<Self>, tried: bool) {
+        let inner = self.inner.lock();
+        let fail_fast = self.settings.fail_fast && (tried || inner.choose().is_none());
+        let status = match inner.failed {
+            None if fail_fast => Some(Status::Transport),
+            failed => failed,
+        };
+        drop(inner);
+        match status {
+            Some(status) => self.give_up(0, status),
+            None => {
+                if self.settings.request_tries > 0 {
+                    self.give_up(self.settings.request_tries, Status::Timeout);
+                }
+                self.resume();
+            }
+        }
+    }
+
+    /// Ends in error what waits and was not answered in time `tries` times.
+    fn give_up(&self, tries: u16, status: Status) {
+        loop {
+            let piece = self.inner.lock().table.give_up(tries);
+            let Some(piece) = piece else {
+                return;
+            };
+            piece.end(status);
+            if self.lane.has_waiting() {
+                self.lane.issuer.wake();
+            }
+        }
+    }
+
+    /// Ends everything in error from now on, once the connections and their tasks are gone. Process
+    /// context; does not wait for the network.
+    pub fn fail(self: &Arc<Self>, status: Status) {
+        let mut inner = self.inner.lock();
+        inner.failed = Some(status);
+        inner.set_failed();
+        drop(inner);
+        for at in 0..self.cells.len() {
+            let sender = {
+                let inner = self.inner.lock();
+                inner.lines.get(at).and_then(|line| line.sender.clone())
+            };
+            if let Some(sender) = sender {
+                // If it gets through, the server need not take the end for a fault of the network.
+                let goodbye = Outgoing::Plain(request::goodbye());
+                if sender.queue(goodbye).is_ok() {
+                    sender.flush(self);
+                }
+                sender.close();
+            }
+        }
+        for cells in &self.cells {
+            cells.connected.wake();
+            cells.known.wake();
+        }
+    }
+
+    /// Ends what is left of the transactions in error. Process context, after [`Self::fail`] and
+    /// when the node's tasks were joined.
+    pub fn drain(self: &Arc<Self>) {
+        for at in 0..self.cells.len() {
+            self.take_down(at);
+        }
+        self.end_or_resume(false);
+        self.lane.issuer.wake();
+    }
+
+    /// Makes `sender` the way of connection `at`, whose server has told of its cache as `identity`,
+    /// and sends what earlier ones left unanswered. The fence: the server has drained those of this
+    /// connection. `None` if the node was given up meanwhile.
+    pub(super) fn put_up(
+        self: &Arc<Self>,
+        at: usize,
+        sender: &Queue,
+        identity: Identity,
+    ) -> Option<(Link, Life)> {
+        self.hears(at);
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        if inner.failed.is_some() {
+            return None;
+        }
+        let life = match self.moments {
+            Some(_) => inner.write_back.connected(identity),
+            None => Life::default(),
+        };
+        let (link, _) = inner.table.opened(at as u16)?;
+        let line = inner.lines.get_mut(at)?;
+        line.sender = Some(sender.clone());
+        line.broken = false;
+        line.link = Some(link);
+        line.life = life;
+        line.asked = None;
+        if core::mem::replace(&mut line.has_stood, true) {
+            self.reconnects.fetch_add(1, ordering::Relaxed);
+        }
+        inner.set_phase(at, Phase::Connected, Trouble::NONE);
+        // The places of requests that had ended in error may be free now.
+        let waiting = self.lane.has_waiting();
+        drop(guard);
+        if waiting {
+            self.lane.issuer.wake();
+        }
+        self.resume();
+        if let Some(cells) = self.cells.get(at) {
+            cells.connected.wake();
+        }
+        Some((link, life))
+    }
+}
