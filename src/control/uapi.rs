@@ -567,7 +567,7 @@ pub mod attr {
         pub const QUEUE_DEPTH: u16 = 9;
         /// Most bytes of data in one request.
         pub const MAX_TRANSFER: u16 = 10;
-        /// Most connections at the same time.
+        /// Most clients at the same time, each with up to 16 connections.
         pub const MAX_CLIENTS: u16 = 11;
         /// Most memory for data of one client, in bytes.
         pub const CLIENT_MEMORY: u16 = 12;
@@ -586,7 +586,7 @@ pub mod attr {
         pub const SECTORS: u16 = 18;
         /// Logical block size of the device, in bytes.
         pub const LOGICAL_BLOCK: u16 = 19;
-        /// Number of connections now.
+        /// Number of clients now. All connections of a session are one.
         pub const CLIENTS: u16 = 20;
         /// Number of sessions that may write now.
         pub const WRITERS: u16 = 21;

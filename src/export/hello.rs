@@ -208,7 +208,10 @@ async fn wait_until(
             return Ok(());
         };
         if peer.closed.load(ordering::Acquire) {
-            return refuse(Status::Stopping, fmt!("the export is being stopped"));
+            return refuse(
+                Status::Stopping,
+                fmt!("the connection was closed meanwhile"),
+            );
         }
         if begun.elapsed().as_millis() >= DRAIN_MS {
             return refuse(

@@ -205,10 +205,12 @@ impl Tables {
         Some(CursorId(id))
     }
 
-    /// The bio of the cursor `id` has ended in error.
+    /// A bio has ended in error.
     fn failed(&mut self, tells: bool) {
-        for queue in self.queues.iter_mut() {
-            queue.cursorless_past = queue.cursorless_in;
+        if tells {
+            for queue in self.queues.iter_mut() {
+                queue.cursorless_past = queue.cursorless_in;
+            }
         }
         self.endings.failed(tells);
     }

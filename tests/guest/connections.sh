@@ -3,7 +3,7 @@
 # The connections of a node are independent: one that is lost is replaced while the others go on. A silent server is
 # noticed, one that stops in order says so, and the first write error is remembered.
 # needs: ip losetup fio ss
-# timeout: 300
+# timeout: 420
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 
@@ -78,6 +78,47 @@ wait_until 60 up || fail "the node does not come back"
 tells "write error" || fail "the write error is forgotten with the reconnect"
 on client dst clear storage 0
 ! tells "write error" || fail "the write error is still there: $(on client dst status storage)"
+dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none
+storage_delete storage
+
+# ends OPTION...: with these, a queue deeper than the node's table ends in error when the server goes, and so does what
+# comes after that, although the places of what may be carried out yet are not given back.
+ends() {
+	local writer
+	on client dst create storage --raw --keepalive 1 "$@" "$listen" >/dev/null
+	fio --output="$work/deep.log" --name=deep --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=400 --rw=randwrite --bs=4k \
+		--size=16m --loops=1000 --time_based --runtime=1000 >/dev/null 2>&1 &
+	writer=$!
+	at_exit kill -KILL "$writer"
+	wait_until 60 at_least 400 written || fail "the writes do not begin"
+	on server dst export del --force "$far" >/dev/null
+	wait_until 60 gone "$writer" || fail "$*: the writes do not end: $(on client dst status storage)"
+	wait "$writer" && fail "$*: writes succeed without their server"
+	if timeout 30 dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none 2>/dev/null; then
+		fail "$*: a write succeeds without its server"
+	fi
+	idle() { (($(node_file storage 0 in_flight) + $(node_file storage 0 queued) == 0)); }
+	wait_until 30 idle || fail "$*: requests are left: $(on client dst status storage)"
+	begin=$SECONDS
+	wait_until 60 on client dst delete --force storage
+	((SECONDS - begin <= 10)) || fail "the deletion took $((SECONDS - begin)) s"
+	serve server "$far"
+}
+say "a deep queue fails"
+ends --fail-fast
+ends --retry-limit 1
+ends --request-timeout 1 --request-tries 1
+
+say "requests to a server that is silent end after their tries"
+on client dst create storage --raw --keepalive 1 --request-timeout 2 --request-tries 2 "$listen" >/dev/null
+wait_until 60 up || fail "the node is not up"
+cable server down
+if timeout 60 dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none 2>"$work/error"; then
+	fail "a write to a server that is away succeeds"
+fi
+grep -q "timed out" "$work/error" || fail "the write ends with: $(cat "$work/error")"
+cable server up
+wait_until 90 up || fail "the node does not come back: $(on client dst status storage)"
 dd if=/dev/zero of=/dev/dst bs=4k count=1 oflag=direct status=none
 storage_delete storage
 unserve server "$far"

@@ -62,7 +62,7 @@ impl World {
     fn written(&mut self, name: &'static str, first: u64, link: Link) -> Tag {
         let (tag, begin) = self.write(name, first, link.connection);
         assert_eq!(begin, Begin::Data(link, name));
-        assert_eq!(self.table.sent(tag, link, name), Sent::Open);
+        assert_eq!(self.table.sent(tag, link, name, self.now), Sent::Open);
         tag
     }
 
@@ -167,7 +167,7 @@ fn an_answer_waits_for_the_sender() {
     world.lose(link);
     assert_eq!(world.counts(), (0, 0, 1));
     assert_eq!(
-        world.table.sent(tag, link, "write"),
+        world.table.sent(tag, link, "write", 0),
         Sent::Ended("write", 7)
     );
     world.table.free(tag);
@@ -228,7 +228,7 @@ fn a_sender_that_is_late_is_exposed() {
     // What was not sent whole, nobody can carry out: it goes out at once, before what it has kept back.
     assert_eq!(world.table.unsent(unsent, "unsent"), Sent::Waits);
     assert_eq!(world.goes(1), ["unsent", "over unsent"]);
-    assert_eq!(world.table.sent(sent, link, "sent"), Sent::Waits);
+    assert_eq!(world.table.sent(sent, link, "sent", 0), Sent::Waits);
     assert_eq!(world.goes(1), [""; 0]);
     world.open(0);
     assert_eq!(world.goes(0), ["sent", "over sent"]);
@@ -327,6 +327,47 @@ fn a_request_is_given_up_after_its_tries() {
         world.table.lost(link, world.now, 30);
     }
     assert_eq!(world.table.give_up(3), Some("read"));
+}
+
+/// A deadline does not stand for the rest of what a connection has to send.
+#[test]
+fn what_is_with_the_sender_is_not_late() {
+    let mut world = world(2);
+    let link = world.open(0);
+    let (tag, begin) = world.write("write", 0, 0);
+    assert!(matches!(begin, Begin::Data(..)));
+    assert_eq!(world.table.expired(100, 30), None);
+    assert_eq!(world.table.sent(tag, link, "write", 100), Sent::Open);
+    assert_eq!(world.table.expired(129, 30), None);
+    assert_eq!(
+        world.table.expired(130, 30),
+        Some(Expired { link, waited: 30 })
+    );
+}
+
+/// However it waits: without a connection, behind the fence, or sent and not answered.
+#[test]
+fn what_waits_uses_up_its_tries() {
+    let mut world = world(2);
+    assert_eq!(world.read("never sent", 100, 0).1, Begin::Waits);
+    let link = world.open(0);
+    let tag = world.written("sent", 0, link);
+    assert_eq!(world.goes(0), ["never sent"]);
+    world.lose(link);
+    world.table.aged(29, 30);
+    assert_eq!(world.table.give_up(1), None);
+    world.table.aged(30, 30);
+    world.table.aged(59, 30);
+    assert_eq!(world.table.give_up(2), None);
+    world.table.aged(60, 30);
+    let mut ended = [world.table.give_up(2), world.table.give_up(2)];
+    ended.sort_unstable();
+    assert_eq!(ended, [Some("never sent"), Some("sent")]);
+    // The write may be carried out yet.
+    assert_eq!(world.counts().2, 1);
+    world.open(0);
+    assert_eq!(world.table.answered(tag, link), Answered::Stale);
+    assert_eq!(world.counts().2, 0);
 }
 
 #[test]

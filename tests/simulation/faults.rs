@@ -80,6 +80,11 @@ pub(crate) const FAULTS: &[Fault] = &[
             RECOVERY,
             "        if own.exposed {",
             "        if own.exposed && !FAULT {",
+        ),
+        change(
+            RECOVERY,
+            "            .filter(|(_, place)| !place.exposed)",
+            "            .filter(|(_, place)| FAULT || !place.exposed)",
         )],
     },
     Fault {

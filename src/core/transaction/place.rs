@@ -32,9 +32,10 @@ pub struct Place<P, A> {
     pub(super) link: Link,
     /// What was sent of it on a lost connection may still be carried out.
     pub(super) exposed: bool,
-    /// When it was handed to its connection, in milliseconds of the caller's clock.
+    /// When it began, was handed to its connection or used up a try, in milliseconds of the caller's
+    /// clock.
     pub(super) since: u64,
-    /// How often it was sent and not answered in time.
+    /// How often it was not answered in time.
     pub(super) tries: u16,
     pub(super) state: State<P, A>,
 }
@@ -51,6 +52,14 @@ impl<P, A> Place<P, A> {
             since: 0,
             tries: 0,
             state: State::Reserved,
+        }
+    }
+
+    /// Uses up a try if it has gone unanswered for `limit` milliseconds.
+    pub(super) fn age(&mut self, now: u64, limit: u64) {
+        if now.saturating_sub(self.since) >= limit {
+            self.tries = self.tries.saturating_add(1);
+            self.since = now;
         }
     }
 

@@ -48,9 +48,7 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
             if place.link != link {
                 continue;
             }
-            if now.saturating_sub(place.since) >= limit {
-                place.tries = place.tries.saturating_add(1);
-            }
+            place.age(now, limit);
             let open = match core::mem::replace(&mut place.state, State::Reserved) {
                 State::InFlight(piece) => {
                     self.waiting += 1;
@@ -141,18 +139,26 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         let waiting = self.places.iter().enumerate();
         waiting
             .filter(|(_, place)| place.waits() && place.order > after)
+            .filter(|(_, place)| !place.exposed)
             .map(|(index, place)| (index, place.order))
             .min_by_key(|(_, order)| *order)
     }
 
+    /// What has waited for another `limit` milliseconds has used up a try.
+    pub fn aged(&mut self, now: u64, limit: u64) {
+        if self.waiting == 0 {
+            return;
+        }
+        for place in self.places.iter_mut().filter(|place| place.waits()) {
+            place.age(now, limit);
+        }
+    }
+
     /// The connection that has left a request unanswered for longest, if that is `limit`
-    /// milliseconds or more.
+    /// milliseconds or more. What is with the sender yet is not meant: there may be much before it.
     pub fn expired(&self, now: u64, limit: u64) -> Option<Expired> {
         let sent = self.places.iter().filter(|place| {
-            matches!(
-                place.state,
-                State::Sending(None) | State::InFlight(_) | State::Receiving
-            ) && self.stands(place.link)
+            matches!(place.state, State::InFlight(_) | State::Receiving) && self.stands(place.link)
         });
         let oldest = sent.min_by_key(|place| place.since)?;
         let waited = now.saturating_sub(oldest.since);

@@ -176,6 +176,7 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         // What its place was used for before must not count.
         place.link = Link::NOWHERE;
         place.tries = 0;
+        place.since = now;
         let free = self.waiting == 0 && self.exposed == 0;
         let link = self.link(connection);
         match link {
@@ -218,8 +219,8 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         }
     }
 
-    /// The data of `piece` was handed to the network on `link`.
-    pub fn sent(&mut self, tag: Tag, link: Link, piece: P) -> Sent<P, A> {
+    /// The data of `piece` was handed to the network on `link`. `now`: milliseconds.
+    pub fn sent(&mut self, tag: Tag, link: Link, piece: P, now: u64) -> Sent<P, A> {
         let stands = self.stands(link);
         let Some(place) = self.place(tag) else {
             return Sent::Open;
@@ -227,6 +228,7 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         match place.state {
             State::Sending(Some(answer)) => Sent::Ended(piece, answer),
             _ if stands => {
+                place.since = now;
                 place.state = State::InFlight(piece);
                 Sent::Open
             }

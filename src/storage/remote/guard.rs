@@ -11,7 +11,11 @@ use super::{
     request::{self, Outgoing},
     Remote,
 };
-use crate::{dst_core::wire::Reason, net::Sender, pr_warn_ratelimited};
+use crate::{
+    dst_core::{transaction::Link, wire::Reason},
+    net::Sender,
+    pr_warn_ratelimited,
+};
 use kernel::{
     prelude::*,
     sync::{atomic::ordering, Arc},
@@ -24,7 +28,7 @@ enum Silence {
     /// The server is to be asked whether it is alive.
     Ask(Arc<Sender<Outgoing>>),
     /// It counts as dead after so many milliseconds.
-    Dead(u64),
+    Dead(Link, u64),
 }
 
 impl Remote {
@@ -32,6 +36,7 @@ impl Remote {
     /// Called now and then; process context, does not wait for the network.
     pub fn guard(self: &Arc<Self>) {
         self.watch_requests();
+        self.watch_tries();
         for at in 0..self.cells.len() {
             match self.silence(at) {
                 Silence::Fine => {}
@@ -41,8 +46,8 @@ impl Remote {
                         sender.flush(self);
                     }
                 }
-                Silence::Dead(silent) => {
-                    self.close(at, format_args!("nothing was heard for {silent} ms"));
+                Silence::Dead(link, silent) => {
+                    self.close(link, format_args!("nothing was heard for {silent} ms"));
                 }
             }
         }
@@ -56,7 +61,7 @@ impl Remote {
         if let Some(expired) = expired {
             let waited = expired.waited;
             self.close(
-                expired.link.connection.into(),
+                expired.link,
                 format_args!("a request was not answered for {waited} ms"),
             );
         }
@@ -73,7 +78,7 @@ impl Remote {
         let Some(line) = inner.lines.get_mut(at) else {
             return Silence::Fine;
         };
-        let Some(sender) = line.sender.clone() else {
+        let (Some(sender), Some(link)) = (line.sender.clone(), line.link) else {
             return Silence::Fine;
         };
         if line.asked.is_some_and(|asked| heard >= asked) {
@@ -85,17 +90,19 @@ impl Remote {
                 Silence::Ask(sender)
             }
             Some(asked) if now.saturating_sub(asked) >= limit => {
-                Silence::Dead(now.saturating_sub(heard))
+                Silence::Dead(link, now.saturating_sub(heard))
             }
             _ => Silence::Fine,
         }
     }
 
-    /// Closes connection `at`, which its supervisor takes down then.
-    fn close(&self, at: usize, why: core::fmt::Arguments<'_>) {
+    /// Closes a connection if `link` still stands; its supervisor takes it down then.
+    fn close(&self, link: Link, why: core::fmt::Arguments<'_>) {
         let words = Reason::from_display(&why);
+        let at = usize::from(link.connection);
         let mut inner = self.inner.lock();
-        let Some(line) = inner.lines.get_mut(at) else {
+        let line = inner.lines.get_mut(at);
+        let Some(line) = line.filter(|line| line.link == Some(link)) else {
             return;
         };
         let Some(sender) = line.sender.clone().filter(|_| !line.broken) else {

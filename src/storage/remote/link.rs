@@ -30,7 +30,10 @@ use crate::{
 use core::task::Poll;
 use kernel::{
     prelude::*,
-    sync::{atomic::ordering, Arc},
+    sync::{
+        atomic::{ordering, Atomic},
+        Arc,
+    },
     time::Delta,
 };
 
@@ -74,6 +77,14 @@ impl core::fmt::Display for Lost {
     }
 }
 
+/// Why what answers is not taken for the node.
+enum Unlike {
+    /// It could not be looked at.
+    Lost(ClientError),
+    /// It is another one.
+    Other(Reason),
+}
+
 /// What a reply asks for.
 enum Reply {
     /// Nothing more.
@@ -106,6 +117,10 @@ impl Remote {
         loop {
             if let Some(client) = client.take() {
                 self.use_client(at, client, &mut backoff).await;
+            }
+            if self.is_failed() {
+                // There is nothing to be done until the task is cancelled.
+                return wait_for(c"the end of the storage", |_| Poll::Pending).await;
             }
             let delay = match self.is_draining(at) {
                 true => DRAINING_MS,
@@ -141,9 +156,16 @@ impl Remote {
 
     /// Uses a connection until it is lost, if it is to the right node.
     async fn use_client(self: &Arc<Self>, at: usize, client: Client, backoff: &mut Backoff) {
+        self.inner
+            .lock()
+            .set_phase(at, Phase::Connecting, Trouble::NONE);
         let (client, known) = match self.recognise(client).await {
             Ok(recognised) => recognised,
-            Err(reason) => {
+            Err(Unlike::Lost(error)) => {
+                self.note_failure(at, &error);
+                return self.end_or_resume(true);
+            }
+            Err(Unlike::Other(reason)) => {
                 pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
                 let trouble = Trouble::said(EEXIST, &reason);
                 self.inner.lock().set_phase(at, Phase::Refused, trouble);
@@ -175,12 +197,10 @@ impl Remote {
     }
 
     /// Lets only the node through that was there before.
-    async fn recognise(&self, mut client: Client) -> core::result::Result<(Client, Known), Reason> {
-        let now = Known::learn(&mut client)
-            .await
-            .map_err(|error| Reason::from_display(&error))?;
+    async fn recognise(&self, mut client: Client) -> core::result::Result<(Client, Known), Unlike> {
+        let now = Known::learn(&mut client).await.map_err(Unlike::Lost)?;
         let known = *self.inner.lock().known.get_or_insert(now);
-        known.compare(&now)?;
+        known.compare(&now).map_err(Unlike::Other)?;
         for cells in &self.cells {
             cells.known.wake();
         }
@@ -202,6 +222,10 @@ impl Remote {
             Ok(client) => Some(client),
             Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
                 pr_warn_ratelimited!("node {}: {}\n", settings.address, reason);
+                let trouble = Trouble::said(ESTALE, &reason);
+                let mut inner = self.inner.lock();
+                inner.set_phase(at, Phase::Refused, trouble);
+                drop(inner);
                 self.fail(Status::Reservation);
                 self.end_or_resume(true);
                 None
@@ -292,8 +316,12 @@ impl Remote {
         piece: Piece,
         incarnation: &Incarnation,
     ) -> core::result::Result<(), Lost> {
+        let heard = Atomic::new(0_u32);
         let result = incoming
             .payload_into(|offset| {
+                if heard.xchg(offset, ordering::Relaxed) != offset {
+                    self.hears(incarnation.at);
+                }
                 let mut iter = piece.iter();
                 piece.bio().advance(&mut iter, offset);
                 piece.bio().segments(&iter)

@@ -148,17 +148,25 @@ pub struct Remote {
     resent: Atomic<u64>,
 }
 
+/// What a ticket is good for.
+enum Right {
+    /// A place in the table, until it is used.
+    Place(Option<Tag>),
+    /// To end in error: places may be taken for as long as the node is away, by what was given up and may
+    /// be carried out yet.
+    Refusal(Status),
+}
+
 /// The right to submit one piece; gives its place back when it is not used.
 pub struct Ticket {
     remote: Arc<Remote>,
-    tag: Tag,
-    used: bool,
+    right: Right,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.used {
-            self.remote.release(self.tag);
+        if let Right::Place(Some(tag)) = self.right {
+            self.remote.release(tag);
         }
     }
 }
@@ -309,16 +317,21 @@ impl Remote {
 
     /// Whether a transaction would be admitted.
     pub fn has_room(&self) -> bool {
-        self.inner.lock().table.has_room()
+        let inner = self.inner.lock();
+        inner.table.has_room() || self.refusal(&inner).is_some()
     }
 
     /// Reserves a place for a transaction. `bulk` leaves the last quarter to others.
     pub fn reserve(self: &Arc<Self>, bulk: bool) -> Option<Ticket> {
-        let tag = self.inner.lock().table.reserve(bulk)?;
+        let mut inner = self.inner.lock();
+        let right = match self.refusal(&inner) {
+            Some(status) => Right::Refusal(status),
+            None => Right::Place(Some(inner.table.reserve(bulk)?)),
+        };
+        drop(inner);
         Some(Ticket {
             remote: self.clone(),
-            tag,
-            used: false,
+            right,
         })
     }
 

@@ -6,7 +6,7 @@
 use super::{
     line::{Line, Phase, Trouble},
     request::{self, Outgoing},
-    Answer, Inner, Remote, Ticket,
+    Answer, Inner, Remote, Right, Ticket,
 };
 use crate::{
     dst_core::{
@@ -52,20 +52,20 @@ impl Inner {
 impl Remote {
     /// Submits `piece` at the place of `ticket`. Process context; may sleep for memory.
     pub fn submit(self: &Arc<Self>, mut ticket: Ticket, piece: Piece) {
-        ticket.used = true;
-        let tag = ticket.tag;
-        drop(ticket);
-        let mut inner = self.inner.lock();
-        let chosen = inner.choose();
-        let refused = match (inner.failed, chosen) {
-            (Some(status), _) => Some(status),
-            (None, None) if self.settings.fail_fast => Some(Status::Transport),
-            _ => None,
+        let tag = match &mut ticket.right {
+            Right::Place(tag) => tag.take(),
+            Right::Refusal(status) => return piece.end(*status),
         };
-        if let Some(status) = refused {
+        drop(ticket);
+        let Some(tag) = tag else {
+            return;
+        };
+        let mut inner = self.inner.lock();
+        if let Some(status) = self.refusal(&inner) {
             drop(inner);
             return self.complete(tag, piece, status, Life::default());
         }
+        let chosen = inner.choose();
         let header = self.header(tag, &piece);
         let (extent, data) = (request::extent(&piece), piece.op() == Op::Write);
         // None has that number: the request waits, also where a link stands that is being taken down.
@@ -76,8 +76,16 @@ impl Remote {
         drop(inner);
         if let Some((sender, message)) = outgoing {
             if !self.transmit(&sender, message) {
-                self.resume();
+                self.end_or_resume(false);
             }
+        }
+    }
+
+    /// Why nothing is admitted but to end in error, if that is so.
+    pub(super) fn refusal(&self, inner: &Inner) -> Option<Status> {
+        match inner.failed {
+            None if self.settings.fail_fast && inner.choose().is_none() => Some(Status::Transport),
+            failed => failed,
         }
     }
 
@@ -136,10 +144,10 @@ impl Remote {
     /// Called by the sender when all of a write was handed to TCP, on `link`.
     pub(super) fn sent(self: &Arc<Self>, link: Link, tag: Tag, piece: Piece) {
         self.counts_sent(link.connection.into(), piece.bytes());
-        let sent = self.inner.lock().table.sent(tag, link, piece);
+        let sent = self.inner.lock().table.sent(tag, link, piece, self.now());
         if self.settle(tag, sent) {
-            // Another connection may stand.
-            self.resume();
+            // Another connection may stand, or none is to be waited for.
+            self.end_or_resume(false);
         }
     }
 
@@ -150,16 +158,21 @@ impl Remote {
             let current = line.sender.as_ref();
             current.is_some_and(|current| Arc::ptr_eq(current, sender))
         };
-        if let Some(line) = inner.lines.iter_mut().find(same) {
-            line.broken = true;
-        }
+        let line = inner.lines.iter_mut().find(same);
+        let breaks = line.is_some_and(|line| !core::mem::replace(&mut line.broken, true));
         // The piece of a request without data never left the table.
-        let Outgoing::Write { tag, piece, .. } = message else {
-            return;
+        let unsent = match message {
+            Outgoing::Plain(_) => None,
+            Outgoing::Write { tag, piece, .. } => Some((tag, inner.table.unsent(tag, piece))),
         };
-        let unsent = inner.table.unsent(tag, piece);
         drop(inner);
-        self.settle(tag, unsent);
+        if breaks {
+            // If it was only full, its supervisor has not noticed anything.
+            sender.close();
+        }
+        if let Some((tag, unsent)) = unsent {
+            self.settle(tag, unsent);
+        }
     }
 
     /// Ends a request that was answered before its sender was done. True if it waits again.
@@ -179,12 +192,13 @@ impl Remote {
         // A write that was stable before it was answered is not lost with a cache.
         let volatile = request::extent(&piece).changes() && !piece.fua() && status.is_ok();
         let moments = self.moments.as_ref().filter(|_| volatile);
-        let at = moments.map(|moments| moments.write_ends());
+        if let Some(moments) = moments {
+            // Before its caller is told: what it then asks for must find it noted.
+            let at = moments.write_ends();
+            self.inner.lock().write_back.write_ended(life, at);
+        }
         piece.end(status);
         let mut inner = self.inner.lock();
-        if let Some(at) = at {
-            inner.write_back.write_ended(life, at);
-        }
         inner.table.free(tag);
         // Under the lock: whoever parks counts first and looks for room, under it, after that.
         let waiting = self.lane.has_waiting();
@@ -226,14 +240,17 @@ impl Remote {
     /// not answered too often, and sends the rest on other connections.
     pub(super) fn end_or_resume(self: &Arc<Self>, tried: bool) {
         let inner = self.inner.lock();
-        let fail_fast = self.settings.fail_fast && (tried || inner.choose().is_none());
-        let status = match inner.failed {
-            None if fail_fast => Some(Status::Transport),
-            failed => failed,
+        let status = match self.refusal(&inner) {
+            None if tried && self.settings.fail_fast => Some(Status::Transport),
+            refusal => refusal,
         };
         drop(inner);
         match status {
-            Some(status) => self.give_up(0, status),
+            Some(status) => {
+                self.give_up(0, status);
+                // What is parked ends in error too, without a place.
+                self.lane.issuer.wake();
+            }
             None => {
                 if self.settings.request_tries > 0 {
                     self.give_up(self.settings.request_tries, Status::Timeout);
@@ -241,6 +258,19 @@ impl Remote {
                 self.resume();
             }
         }
+    }
+
+    /// Ends in error what has waited too often for an answer.
+    pub(super) fn watch_tries(self: &Arc<Self>) {
+        let tries = self.settings.request_tries;
+        if tries == 0 {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        inner.table.aged(self.now(), self.request_limit());
+        drop(inner);
+        self.give_up(tries, Status::Timeout);
+        self.resume();
     }
 
     /// Ends in error what waits and was not answered in time `tries` times.
@@ -294,6 +324,26 @@ impl Remote {
         self.lane.issuer.wake();
     }
 
+    /// Closes the connections whose server had another cache when they were made: it is gone.
+    fn close_others(&self, life: Life) {
+        if self.moments.is_none() {
+            return;
+        }
+        for at in 0..self.cells.len() {
+            let mut inner = self.inner.lock();
+            let line = inner.lines.get_mut(at);
+            let Some(line) = line.filter(|line| line.life != life && !line.broken) else {
+                continue;
+            };
+            let Some(sender) = line.sender.clone() else {
+                continue;
+            };
+            line.broken = true;
+            drop(inner);
+            sender.close();
+        }
+    }
+
     /// Makes `sender` the way of connection `at`, whose server has told of its cache as `identity`,
     /// and sends what earlier ones left unanswered. The fence: the server has drained those of this
     /// connection. `None` if the node was given up meanwhile.
@@ -330,6 +380,7 @@ impl Remote {
         if waiting {
             self.lane.issuer.wake();
         }
+        self.close_others(life);
         self.resume();
         if let Some(cells) = self.cells.get(at) {
             cells.connected.wake();

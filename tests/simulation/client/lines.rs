@@ -2,7 +2,7 @@
 
 //! The client's connections.
 
-use super::Sending;
+use super::{Out, Sending};
 use crate::{
     core::{
         backoff::Backoff,
@@ -63,7 +63,7 @@ impl World {
     /// Whether the client believes that `id` is under way on `wire`.
     pub(crate) fn is_out_on(&self, id: u64, wire: Wire) -> bool {
         let out = self.client.out.get(&id).and_then(|out| out.link);
-        out.is_some_and(|(link, _)| {
+        out.is_some_and(|link| {
             let line = &self.client.lines[usize::from(link.connection)];
             line.link == Some(link) && line.wire == Some(wire)
         })
@@ -142,8 +142,8 @@ impl World {
     fn strike(&mut self, link: Link) {
         let (now, limit) = (self.now, self.client.patience.answer);
         for out in self.client.out.values_mut() {
-            if let Some((_, since)) = out.link.take_if(|(at, _)| *at == link) {
-                out.strikes += u16::from(now - since >= limit);
+            if out.link.take_if(|at| *at == link).is_some() {
+                out.age(now, limit);
             }
         }
     }
@@ -191,11 +191,22 @@ impl World {
             self.note("connection closed for a late answer");
             self.client_leaves(wire);
         }
+        self.age();
         self.give_up();
         for line in 0..self.client.lines.len() {
             self.watch_silence(line);
         }
         self.submit();
+    }
+
+    /// Notes what waits for too long.
+    fn age(&mut self) {
+        let (now, limit) = (self.now, self.client.patience.answer);
+        self.client.table.aged(now, limit);
+        let waiting = |out: &&mut Out| out.link.is_none() && !out.answered;
+        for out in self.client.out.values_mut().filter(waiting) {
+            out.age(now, limit);
+        }
     }
 
     /// Ends what was tried too often.

@@ -52,11 +52,13 @@ struct Receiving {
 /// A request that has a place and was not told to have ended.
 #[derive(Default)]
 struct Out {
-    /// Where it was sent, and when; or it waits.
-    link: Option<(Link, u64)>,
+    /// Where it was sent; or it waits.
+    link: Option<Link>,
+    /// When it began, was sent, or used up a try.
+    since: u64,
     /// Its answer came.
     answered: bool,
-    /// How often its connection was lost after it had waited for its answer for too long.
+    /// How often it has waited for its answer for too long.
     strikes: u16,
 }
 
@@ -153,6 +155,16 @@ impl Client {
     }
 }
 
+impl Out {
+    /// Uses up a try, as the table does.
+    fn age(&mut self, now: u64, limit: u64) {
+        if now - self.since >= limit {
+            self.strikes += 1;
+            self.since = now;
+        }
+    }
+}
+
 impl World {
     fn extent(&self, wish: Wish) -> Extent {
         let request = self.history.request(wish.id);
@@ -203,7 +215,11 @@ impl World {
             let line = self.choose_line();
             let (extent, now) = (self.extent(wish), self.now);
             let data = wish.kind == Kind::Write;
-            self.client.out.insert(wish.id, Out::default());
+            let out = Out {
+                since: now,
+                ..Out::default()
+            };
+            self.client.out.insert(wish.id, out);
             let begin = self
                 .client
                 .table
@@ -250,7 +266,8 @@ impl World {
         let result = self.history.goes_out(id, under_way);
         self.check(result);
         if let Some(out) = self.client.out.get_mut(&id) {
-            out.link = Some((link, self.now));
+            out.link = Some(link);
+            out.since = self.now;
         }
         let message = Message::Request { tag, id, kind };
         match begin {
@@ -299,7 +316,11 @@ impl World {
                 if !stands {
                     self.note("data sent on a lost connection");
                 }
-                self.client.table.sent(tag, link, piece)
+                let now = self.now;
+                if let Some(out) = self.client.out.get_mut(&piece.0.id).filter(|_| stands) {
+                    out.since = now;
+                }
+                self.client.table.sent(tag, link, piece, now)
             }
             false => {
                 self.note("data not sent on a lost connection");
