@@ -31,7 +31,7 @@ import zlib
 SECTOR = 512
 SPAN = 4096
 CHUNK = 64
-THREADS = 6
+THREADS = int(os.environ.get("THREADS", "6"))
 BUSY = 120
 REST = 15
 HEAD = struct.Struct("<8sQQI")
