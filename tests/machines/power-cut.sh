@@ -132,6 +132,7 @@ storages_make() {
 		set -eu
 		dmesg -n 5
 		echo 0 >/proc/sys/kernel/hung_task_timeout_secs
+		modprobe -a ext4 xfs
 		insmod $module
 		port=1025
 		for name in ${exports[*]}; do
@@ -230,12 +231,28 @@ raw_round() {
 	done
 }
 
+# What stands on each storage. The disks are smaller than mkfs.xfs likes.
+declare -A kind=()
+declare -A make=([ext4]="mkfs.ext4 -qF" [xfs]="mkfs.xfs --unsupported -qf")
+declare -A check=([ext4]="e2fsck -fn" [xfs]="xfs_repair -n -o force_geometry")
+
+# kinds NUMBER NAME...: ext4 and xfs in turn, the first of them by NUMBER; a control shows with ext4 what it has to.
+kinds() {
+	local name number=$1
+	shift
+	for name; do
+		kind[$name]=ext4
+		[[ $name == *-deaf ]] || ((number % 2)) || kind[$name]=xfs
+		number=$((number + 1))
+	done
+}
+
 # files_begin NAME...: a new filesystem on each storage, and load on it.
 files_begin() {
 	local name
 	for name; do
-		must client "mkfs.ext4 -qF /dev/dst-$name && mkdir -p /mnt/$name && mount /dev/dst-$name /mnt/$name"
-		must client ": >/share/run/$name.files"
+		must client "${make[${kind[$name]}]} /dev/dst-$name >/tmp/mkfs 2>&1 || { cat /tmp/mkfs; false; }"
+		must client "mkdir -p /mnt/$name && mount /dev/dst-$name /mnt/$name && : >/share/run/$name.files"
 	done
 	# The controls, too, lose only what comes now.
 	disks_store
@@ -249,24 +266,27 @@ files_begin() {
 # files_check NAME: what was made durable must be there, and the filesystem as it should be.
 files_check() {
 	must client "echo 3 >/proc/sys/vm/drop_caches; python3 -B $helpers/power-files.py check /mnt/$1 /share/run/$1.files"
-	must client "umount /mnt/$1 && e2fsck -fn /dev/dst-$1 >/tmp/e2fsck 2>&1 || { cat /tmp/e2fsck; false; }"
+	must client "umount /mnt/$1 && ${check[${kind[$1]}]} /dev/dst-$1 >/tmp/check 2>&1 || { cat /tmp/check; false; }"
 }
 
 # A filesystem does not notice that a node with write-through loses its power.
 files_round_storage() {
 	choose machines storage1 storage2 'storage1 storage2'
 	read -ra victims <<<"$machines"
+	kinds "$round" through
 	files_begin through
 	cut_during_load "${victims[@]}"
 	storage_start "${victims[@]}"
 	step "${victims[*]} on again"
 	on_client 'finish files-through' || die "a call failed on the filesystem (SEED=$seed)"
 	files_check through
+	step "${kind[through]} is clean"
 }
 
 # Everything loses its power, and a client that knows nothing finds the files.
 files_round_all() {
 	local name
+	kinds $((round + 1)) through back through-deaf
 	files_begin through back through-deaf
 	cut_during_load client storage1 storage2
 	client_start
@@ -277,6 +297,7 @@ files_round_all() {
 	for name in through back; do
 		must client "mkdir -p /mnt/$name && mount /dev/dst-$name /mnt/$name"
 		files_check "$name"
+		step "${kind[$name]} on $name is clean"
 	done
 	machine_run client "
 		mkdir -p /mnt/through-deaf
