@@ -57,11 +57,26 @@ test-kcsan: ## Run some guest tests on a kernel that looks for data races (build
 sim: ## The protocol in a simulated world (SEEDS=4000, SEED=one with a trace, MUTATE=variant, list or all)
 	@scripts/simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
 
+# soak_guest(TEST,ROUNDS,SECONDS): a guest test with many rounds.
+soak_guest = ROUNDS=$${ROUNDS:-$(2)} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} DST_LIMIT=$${DST_LIMIT:-$(3)} \
+	tests/run --guest $(1)
 .PHONY: soak soak-power-cut soak-loom
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
 soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
 	@ROUNDS=$${ROUNDS:-100} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines power-cut
+.PHONY: soak-faults soak-netem soak-resets soak-reconnects soak-netns soak-two-clients
+soak-faults: soak-netem soak-resets soak-reconnects soak-netns soak-two-clients ## These five, one after the other
+soak-netem: ## Loss, reordering, delay, and no network for minutes (ROUNDS=10, DOWN=150, SEED=number)
+	@DOWN=$${DOWN:-150} $(call soak_guest,netem,10,14400)
+soak-resets: ## Connections reset at every byte of each message (ROUNDS=3, SEED=number)
+	@$(call soak_guest,resets,3,14400)
+soak-reconnects: ## Reconnects without a leak (ROUNDS=1000, SEED=number)
+	@$(call soak_guest,reconnects,1000,7200)
+soak-netns: ## CPUs that go and come back, and network namespaces that are deleted (ROUNDS=100, SEED=number)
+	@$(call soak_guest,netns,100,7200)
+soak-two-clients: ## Takeovers and exchanged addresses (ROUNDS=20, SEED=number)
+	@$(call soak_guest,two-clients,20,14400)
 soak-loom: ## The executor's models with more preemptions than in "make test" (MORE=1)
 	@DST_LOOM_MORE=$${MORE:-1} scripts/cargo test -p executor-model -- --nocapture
 

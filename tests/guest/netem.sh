@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A network that loses, reorders, doubles, spoils and delays packets, and that is gone for seconds and minutes, costs time
 # and nothing else: no request fails, and every sector holds its last write.
-#   ROUNDS=1   so often each of them      DOWN=3   how long, in seconds, the network is gone beyond what is noticed
+#   ROUNDS=1   so often each of them      DOWN=3   for how many seconds the network is gone after that was noticed
 #   SEED=1     what is written
 # needs: ip losetup netem python3
 # timeout: 300
@@ -33,9 +33,14 @@ counter() {
 }
 doubles() { echo $(($(counter client TCPDSACKRecv TCPDSACKOldSent) + $(counter one TCPDSACKRecv TCPDSACKOldSent))); }
 disordered() { echo $(($(counter client TCPOFOQueue) + $(counter one TCPOFOQueue))); }
-spoilt() { { on client cat /proc/net/snmp; on one cat /proc/net/snmp; } | awk '/^Tcp: [0-9]/ { sum += $16 } END { print sum }'; }
+spoilt() {
+	{ on client cat /proc/net/snmp; on one cat /proc/net/snmp; } | awk '/^Tcp: [0-9]/ { sum += $16 } END { print sum }'
+}
 # dropped: packets that the qdiscs of both ends have lost; a new qdisc begins with none.
-dropped() { { tc -n wire -s qdisc show dev port-one; tc -n one -s qdisc show dev eth0; } | awk '/dropped/ { sum += $7 } END { print sum + 0 }'; }
+dropped() {
+	{ tc -n wire -s qdisc show dev port-one; tc -n one -s qdisc show dev eth0; } |
+		awk '/dropped/ { sum += $7 } END { print sum + 0 }'
+}
 
 # through WRITES "NETEM ARGUMENTS" COUNTER LEAST: the load does so many writes through such a network, and the network was
 # such: COUNTER has grown by LEAST at least.
@@ -64,14 +69,14 @@ settled() {
 }
 is_down() { [[ $(node_file storage 0 state) != up ]]; }
 is_up() { [[ $(node_file storage 0 state) == up ]]; }
-# gone_for HOW WAITS-FOR...: the cable is out until WAITS-FOR is true, and DOWN seconds more.
+# gone_for SECONDS HOW WAITS-FOR...: the cable is out until WAITS-FOR is true, and SECONDS more.
 gone_for() {
-	local how=$1 begin=$SECONDS
-	shift
+	local seconds=$1 how=$2 begin=$SECONDS
+	shift 2
 	cable one down
 	wait_until 60 settled || fail "writes go on without a cable"
 	wait_until 90 "$@" || fail "the cable was out $how, and the node is $(node_file storage 0 state)"
-	wait_until "$down" false || expect_equal "writes that were answered without a cable" "$still" "$(written)"
+	wait_until "$seconds" false || expect_equal "writes that were answered without a cable" "$still" "$(written)"
 	cable one up
 	say "the cable was out for $((SECONDS - begin)) s ($how)"
 	load_goes_on 40 120 "after the cable was out $how"
@@ -92,8 +97,8 @@ for ((round = 1; round <= rounds; round++)); do
 	say "delay 200ms: an answer takes $ms ms"
 	((ms >= 400)) || fail "with a delay of 200 ms in each direction an answer takes $ms ms"
 	disturb one
-	gone_for "for so short that nobody notices" is_up
-	gone_for "until that was noticed" is_down
+	gone_for 3 "for so short that nobody notices" is_up
+	gone_for "$down" "until that was noticed, and on" is_down
 done
 load_end 120 "all of it"
 expect_equal errors 0 "$(cat /sys/devices/storage/errors)"

@@ -6,8 +6,8 @@ usage: resets.py ADDRESS EXPORT FOLDER ROUNDS SEED [PART...]
 
 Passes on from ADDRESS:1025 to EXPORT:1025 and does one thing after the other to the first node of the storage "storage";
 after each the node has to be up and the load to go on. FOLDER/ready appears when connections are accepted, FOLDER/go
-tells that the load runs, FOLDER/done appears when all is done; it ends when FOLDER/end is there. With one round it breaks
-off at chosen bytes of each message, with more at every byte. PARTs are what only some modules can do:
+tells that the load runs, FOLDER/done appears when all is done; it ends when FOLDER/end is there. The first round
+breaks off at chosen bytes of each message, each other one at every byte. PARTs are what only some modules can do:
 
 silent   notice a peer whose TCP acknowledges everything and that says nothing
 """
@@ -196,8 +196,9 @@ def main():
     open(f"{folder}/ready", "w", encoding="ascii").close()
     peer.wait_until(300, lambda: os.path.exists(f"{folder}/go"))
     goes_on("the beginning", 20)
+    resets = 0
     for number in range(1, int(rounds) + 1):
-        count = sweep(middle, int(rounds) > 1, dice)
+        count = sweep(middle, number > 1, dice)
         twice(middle)
         slow(middle)
         late_write(middle)
@@ -205,8 +206,9 @@ def main():
         if "silent" in parts:
             silent(middle)
         print(f"# round {number}: {middle.connections} connections, {node('reconnects')} reconnects", flush=True)
-        if int(node("reconnects")) < count:
-            fail(f"{count} resets and {node('reconnects')} reconnects")
+        resets += count
+        if int(node("reconnects")) < resets:
+            fail(f"{resets} resets and {node('reconnects')} reconnects")
     open(f"{folder}/done", "w", encoding="ascii").close()
     peer.wait_until(600, lambda: os.path.exists(f"{folder}/end"))
 

@@ -3,7 +3,7 @@
 # A connection that is reset in the middle of anything that is said on it, that only one side knows of, or whose answers come
 # late or twice costs the storage nothing but time, under a load that checks itself: no request is lost, failed, or done later
 # than one that came after it.
-#   ROUNDS=1   1: at chosen bytes of each message; more: at every byte, so often      SEED=1   chance
+#   ROUNDS=1   one round breaks off at chosen bytes of each message, each other one at every byte      SEED=1   chance
 # needs: ip losetup python3
 # timeout: 400
 . "$(dirname "$0")/lib.sh"
@@ -35,7 +35,7 @@ load_begin "$boundary" "$seed"
 touch "$work/middle/go"
 is_over() { [[ -e $work/middle/done ]] || ! kill -0 "$middle" 2>/dev/null; }
 limit=300
-((rounds == 1)) || limit=$((7200 * rounds))
+((rounds == 1)) || limit=$((5400 * rounds))
 wait_until "$limit" is_over || told "it takes too long"
 [[ -e $work/middle/done ]] || told "under a connection that breaks"
 grep '^#' "$work/middle.log"
