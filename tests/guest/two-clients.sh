@@ -94,7 +94,7 @@ takeover() {
 	# The first one's cable is out, and writes of it are on their way.
 	cable client down
 	for i in {1..4}; do
-		dd if="$work/first" of=/dev/dst bs=64k count=1 seek=$i oflag=direct status=none 2>/dev/null &
+		dd if="$work/first" of=/dev/dst bs=64k count=1 seek="$i" oflag=direct status=none 2>/dev/null &
 	done
 	wait_until 30 at_least 4 node_file storage 0 in_flight || fail "no write waits"
 	on second python3 - "$(address one)" "$epoch" "$work/newer" <<-'END'
