@@ -20,15 +20,23 @@ disk shared 8M
 module_load
 serve one "$a" --write-back
 on one dst export add "$shared" --listen "$(address one):1026" --allow 10.7.0.0/24 --shared >/dev/null
+# Where the silence of a node can be limited, one that acknowledges everything and says nothing has to be noticed.
+parts=() options=()
+if on client dst create probe --device dst-probe --raw --no-start --keepalive 2 "$(address one):1026" >/dev/null 2>&1; then
+	on client dst delete probe >/dev/null
+	parts=(silent) options=(--keepalive 2)
+else
+	say "this module cannot limit the silence of a node: that one whose TCP goes on is noticed is not tested"
+fi
 mkdir "$work/middle"
 # Not by the function "on", whose process would be killed instead of the program.
 ip netns exec middle python3 "$tests/resets.py" "$(address middle)" "$(address one)" "$work/middle" "$rounds" "$seed" \
-	>"$work/middle.log" 2>&1 &
+	"${parts[@]}" >"$work/middle.log" 2>&1 &
 middle=$!
 at_exit kill "$middle"
 told() { fail "$1: $(tail -n 3 "$work/middle.log")"; }
 wait_until 60 test -e "$work/middle/ready" || told "the machine between does not start"
-on client dst create storage "$(address middle):1025" "$b" >/dev/null
+on client dst create storage "${options[@]}" "$(address middle):1025" "$b" >/dev/null
 boundary=$(node_file storage 0 size)
 
 load_begin "$boundary" "$seed"
