@@ -33,6 +33,7 @@
 //! | [`transaction`]  | which requests may be sent when, across lost connections               |
 //! | [`fence`]        | who may use an export, and when what others had sent to it is over     |
 //! | [`write_back`]   | which flushes fail because a server has lost its cache                 |
+//! | [`job`]          | what long work does next, how fast, and which may run together         |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
 //! | [`text`]         | short texts without allocation                                         |
 
@@ -44,6 +45,7 @@
 pub mod access;
 pub mod backoff;
 pub mod fence;
+pub mod job;
 pub mod label;
 pub mod lease;
 pub mod map;

@@ -12,6 +12,7 @@ mod fence;
 mod fuzz;
 mod golden;
 mod hello;
+mod job;
 mod label;
 mod lease;
 mod limits;
