@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the control layer works on: the storages and the exports of the module.
+//! What the control layer works on: the storages, the exports and the jobs of the module.
 
 use crate::{
     control::{
@@ -16,6 +16,10 @@ use crate::{
     export::{
         self,
         config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule},
+    },
+    jobs::{
+        self,
+        config::{JobConfig, JobInfo, PaceChange},
     },
     storage::{
         self,
@@ -35,7 +39,7 @@ const VERSION: &str = "0.1.0";
 const DEFAULT_PORT: u16 = 1025;
 
 /// `feature` of the netlink specification: all but encryption.
-const FEATURES: u32 = 0x7f;
+const FEATURES: u32 = 0x17f;
 
 /// The names of the algorithms.
 const ALGORITHMS: &[&str] = &["linear"];
@@ -43,15 +47,17 @@ const ALGORITHMS: &[&str] = &["linear"];
 /// In a cursor over connections: it is one of an export. Those of storages come first.
 const OF_EXPORT: u64 = 1 << 63;
 
-/// Both halves of the module.
+/// The parts of the module.
 pub(crate) struct Backend {
     storages: Arc<storage::Registry>,
     exports: Arc<export::Registry>,
+    // Behind the storages, which end all jobs.
+    jobs: Arc<jobs::Registry>,
     pools: Arc<Pools>,
 }
 
 impl Backend {
-    /// Makes both halves, empty. Disks pin `module`, tasks run on `pools`, `events` are told of
+    /// Makes all parts, empty. Disks pin `module`, tasks run on `pools`, `events` are told of
     /// changes. May sleep. Errors: `ENOMEM`.
     pub(crate) fn new(
         module: &'static ThisModule,
@@ -60,9 +66,11 @@ impl Backend {
     ) -> Result<Arc<Self>> {
         let storages = storage::Registry::new(module, pools.clone(), Some(events.clone()))?;
         let exports = export::Registry::new(pools.clone(), Some(events.clone()))?;
+        let jobs = jobs::Registry::new(&pools, Some(events.clone()))?;
         let backend = Self {
             storages,
             exports,
+            jobs,
             pools,
         };
         Ok(Arc::new(backend, GFP_KERNEL)?)
@@ -194,6 +202,35 @@ impl control::Backend for Backend {
         }
     }
 
+    fn job_begin(&self, config: &JobConfig) -> Outcome<u32> {
+        self.jobs.begin(&self.storages, config)
+    }
+
+    fn job_pause(&self, id: u32) -> Outcome {
+        self.jobs.pause(id)
+    }
+
+    fn job_resume(&self, id: u32) -> Outcome {
+        self.jobs.resume(id)
+    }
+
+    fn job_cancel(&self, id: u32) -> Outcome {
+        self.jobs.cancel(id)
+    }
+
+    fn job_set(&self, id: u32, change: &PaceChange) -> Outcome {
+        self.jobs.set_pace(id, change)
+    }
+
+    fn job_info(&self, id: u32) -> Outcome<JobInfo> {
+        self.jobs.info(id)
+    }
+
+    fn job_next(&self, cursor: Cursor) -> Next<JobInfo> {
+        let info = self.jobs.next(u32::try_from(cursor[0]).ok()?)?;
+        Some(([info.id.into(), 0], info))
+    }
+
     fn info(&self) -> Outcome<ModuleInfo> {
         let mut pools = KVec::with_capacity(2, GFP_KERNEL)?;
         pools.push(pool_info("net", &self.pools.net), GFP_KERNEL)?;
@@ -219,11 +256,12 @@ impl control::Backend for Backend {
     }
 
     fn generation(&self) -> u32 {
-        // Both only grow, so the sum changes with each of them.
+        // All of them only grow, so the sum changes with each of them.
         let sum = self
             .storages
             .generation()
-            .wrapping_add(self.exports.generation());
+            .wrapping_add(self.exports.generation())
+            .wrapping_add(self.jobs.generation());
         sum.max(1)
     }
 }

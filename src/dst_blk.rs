@@ -13,6 +13,7 @@
 //! | `device`    | block devices as nodes: labels                                        |
 //! | `storage`   | disks made of nodes: the way of a bio                                 |
 //! | `export`    | the serving side                                                      |
+//! | `jobs`      | long work on the nodes of storages                                    |
 //! | `control`   | generic netlink and sysfs                                             |
 //!
 //! Start: worker pools, the registries of storages and exports, then control, which lets
@@ -39,6 +40,8 @@ pub mod device;
 pub mod storage;
 
 pub mod export;
+
+pub mod jobs;
 
 pub mod control;
 

@@ -3,6 +3,7 @@
 //! What the control layer needs of the layers below it.
 
 use crate::export::config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule};
+use crate::jobs::config::{JobConfig, JobInfo, PaceChange};
 use crate::storage::config::{
     Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, Suspension, WorkersChange,
 };
@@ -77,7 +78,7 @@ pub struct ModuleInfo {
     pub pools: KVec<PoolInfo>,
 }
 
-/// The operations of the storage and export layers that an administrator can reach.
+/// The operations of the storage, export and job layers that an administrator can reach.
 ///
 /// All are called in process context by the task that asked, may sleep, and may run at the same
 /// time. Waiting is bounded and ends early when the task is killed. What was begun by a request
@@ -151,10 +152,31 @@ pub trait Backend: Send + Sync + 'static {
     /// The connection behind `cursor`.
     fn connection_next(&self, filter: &ConnectionFilter, cursor: Cursor) -> Next<ConnectionInfo>;
 
+    /// Begins a job; returns its number.
+    fn job_begin(&self, config: &JobConfig) -> Result<u32, Refusal>;
+
+    /// Lets a job wait.
+    fn job_pause(&self, id: u32) -> Result<(), Refusal>;
+
+    /// Lets a job that was told to pause go on.
+    fn job_resume(&self, id: u32) -> Result<(), Refusal>;
+
+    /// Tells a job to end.
+    fn job_cancel(&self, id: u32) -> Result<(), Refusal>;
+
+    /// Changes how fast a job may be.
+    fn job_set(&self, id: u32, change: &PaceChange) -> Result<(), Refusal>;
+
+    /// Tells about a job; `ENOENT`.
+    fn job_info(&self, id: u32) -> Result<JobInfo, Refusal>;
+
+    /// The job behind `cursor`.
+    fn job_next(&self, cursor: Cursor) -> Next<JobInfo>;
+
     /// Tells about the module.
     fn info(&self) -> Result<ModuleInfo, Refusal>;
 
-    /// A number that changes whenever a storage, node, export or connection comes or goes, so
+    /// A number that changes whenever a storage, node, export, connection or job comes or goes, so
     /// that a list told in several messages can be marked as interrupted. Never 0.
     fn generation(&self) -> u32;
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The directories of storages and nodes under `/sys/devices`.
+//! The directories of storages, nodes and jobs under `/sys/devices`.
 //!
 //! `/sys/devices/STORAGE` exists from the moment the storage is added until it is deleted, the
-//! nodes' directories in it from its start on, when it is known where each begins.
+//! nodes' directories in it from its start on, when it is known where each begins. A job's directory
+//! in it comes with the job, and goes when another job begins after the job was forgotten, or with
+//! the storage.
 
 use super::{
     backend::Backend,
-    files::{NodeFiles, StorageFiles},
+    files::{JobFiles, NodeFiles, StorageFiles},
 };
 use crate::{
     refuse,
@@ -29,6 +31,7 @@ struct Entry<B: Backend> {
     name: Name,
     // Before the directory that they are in.
     nodes: KVec<Directory<NodeFiles<B>>>,
+    jobs: KVec<(u32, Directory<JobFiles<B>>)>,
     storage: Arc<Directory<StorageFiles<B>>>,
 }
 
@@ -99,6 +102,7 @@ impl<B: Backend> Directories<B> {
         let entry = Entry {
             name: *name,
             nodes: KVec::new(),
+            jobs: KVec::new(),
             storage: Arc::new(storage, GFP_KERNEL)?,
         };
         entries.push(entry, GFP_KERNEL)?;
@@ -120,6 +124,37 @@ impl<B: Backend> Directories<B> {
             pr_warn!(
                 "{}: not all nodes are shown in sysfs (error {})\n",
                 name.as_str(),
+                error.to_errno()
+            );
+        }
+    }
+
+    /// Makes the directory of a job that has begun, and removes those of jobs that were forgotten.
+    ///
+    /// The job works without it, so what cannot be made is told to the log only.
+    #[inline(never)]
+    pub(super) fn add_job(&self, storage: &Name, id: u32) {
+        let mut entries = self.entries.lock();
+        for entry in entries.iter_mut() {
+            entry
+                .jobs
+                .retain(|(id, _)| self.backend.job_info(*id).is_ok());
+        }
+        // The storage may have been deleted since.
+        let Some(entry) = entries.iter_mut().find(|entry| entry.name == *storage) else {
+            return;
+        };
+        let made = CString::try_from_fmt(fmt!("job-{}", id));
+        let made = made.and_then(|path| {
+            let files = JobFiles::new(self.backend.clone(), id);
+            let directory = Directory::within(&entry.storage, &path, files)?;
+            Ok(entry.jobs.push((id, directory), GFP_KERNEL)?)
+        });
+        if let Err(error) = made {
+            pr_warn!(
+                "{}: job {} is not shown in sysfs (error {})\n",
+                storage.as_str(),
+                id,
                 error.to_errno()
             );
         }

@@ -5,6 +5,7 @@
 use super::{format, uapi::cmd};
 use crate::{
     export::config::{ConnectionInfo, ExportInfo, ExportObserver},
+    jobs::config::{JobInfo, JobObserver},
     storage::config::{NodeInfo, StorageInfo, StorageObserver},
     sys::genl::Notifier,
 };
@@ -41,6 +42,14 @@ impl StorageObserver for Events {
     fn node_changed(&self, info: &NodeInfo) {
         self.notifier.notify(&info.net, cmd::NODE_NTF, |message| {
             format::node(message, info)
+        });
+    }
+}
+
+impl JobObserver for Events {
+    fn job_changed(&self, info: &JobInfo) {
+        self.notifier.notify(&info.net, cmd::JOB_NTF, |message| {
+            format::job(message, info)
         });
     }
 }

@@ -36,8 +36,26 @@ fn attribute(command: u8, field: Field) -> Option<u16> {
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
         }
+        cmd::JOB_BEGIN
+        | cmd::JOB_GET
+        | cmd::JOB_PAUSE
+        | cmd::JOB_RESUME
+        | cmd::JOB_CANCEL
+        | cmd::JOB_SET => job(field),
         _ => None,
     }
+}
+
+fn job(field: Field) -> Option<u16> {
+    use attr::job as a;
+    Some(match field {
+        Field::Id => a::ID,
+        Field::Name => a::STORAGE,
+        Field::Index => a::NODE_INDEX,
+        Field::RateLimit => a::RATE_LIMIT,
+        Field::MinRate => a::MIN_RATE,
+        _ => return None,
+    })
 }
 
 fn storage(command: u8, field: Field) -> Option<u16> {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of storages and nodes in sysfs.
+//! The files of storages, nodes and jobs in sysfs.
 //!
 //! They are described in `Documentation/ABI/testing/sysfs-devices-dst`. A file asks the backend
 //! by name each time that it is read, so a directory keeps nothing alive that it tells of.
 
 use super::backend::Backend;
 use crate::{
+    jobs::config::{JobInfo, PaceChange},
     storage::config::{CpuList, Name, NodeInfo, StorageInfo, WorkersChange},
     sys::sysfs::{Access, File, Files, Page},
 };
@@ -232,5 +233,92 @@ impl<B: Backend> Files for NodeFiles<B> {
         },
         shows!(c"retries", info => info.retries),
         shows!(c"reconnects", info => info.reconnects),
+    ];
+}
+
+/// What is behind the files of a job.
+pub struct JobFiles<B: Backend> {
+    backend: Arc<B>,
+    id: u32,
+}
+
+/// A number that may not be known; empty then.
+struct Known(Option<u64>);
+
+impl core::fmt::Display for Known {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.map_or(Ok(()), |value| write!(f, "{value}"))
+    }
+}
+
+crate::kernel_display!(Known);
+
+/// The rate that was written to a file.
+fn rate(text: &[u8]) -> Result<u64> {
+    let text = core::str::from_utf8(text).map_err(|_| EINVAL)?;
+    text.trim().parse().map_err(|_| EINVAL)
+}
+
+impl<B: Backend> JobFiles<B> {
+    /// Files of job `id`.
+    pub fn new(backend: Arc<B>, id: u32) -> Self {
+        Self { backend, id }
+    }
+
+    fn info(&self) -> Result<JobInfo> {
+        self.backend
+            .job_info(self.id)
+            .map_err(|refusal| refusal.error())
+    }
+
+    fn request(&self, text: &[u8]) -> Result {
+        let done = match text.trim_ascii() {
+            b"pause" => self.backend.job_pause(self.id),
+            b"resume" => self.backend.job_resume(self.id),
+            b"cancel" => self.backend.job_cancel(self.id),
+            _ => return Err(EINVAL),
+        };
+        done.map_err(|refusal| refusal.error())
+    }
+
+    fn change(&self, change: &PaceChange) -> Result {
+        self.backend
+            .job_set(self.id, change)
+            .map_err(|refusal| refusal.error())
+    }
+
+    fn set_limit(&self, text: &[u8]) -> Result {
+        let limit = rate(text)?;
+        self.change(&PaceChange {
+            limit: Some((limit != 0).then_some(limit)),
+            floor: None,
+        })
+    }
+
+    fn set_floor(&self, text: &[u8]) -> Result {
+        self.change(&PaceChange {
+            limit: None,
+            floor: Some(rate(text)?),
+        })
+    }
+}
+
+impl<B: Backend> Files for JobFiles<B> {
+    const FILES: &'static [File<Self>] = &[
+        shows!(c"kind", info => info.kind.as_str()),
+        changes!(c"state", info => info.state.as_str(), Self::request),
+        shows!(c"reason", info => info.reason.as_str()),
+        shows!(c"waits_for", info => info.waits_for.as_str()),
+        shows!(c"node", info => Known(info.node.map(u64::from))),
+        shows!(c"since", info => info.since),
+        shows!(c"elapsed", info => info.elapsed),
+        shows!(c"done", info => info.done),
+        shows!(c"total", info => info.total),
+        shows!(c"rate", info => info.rate),
+        shows!(c"time_left", info => Known(info.left)),
+        changes!(c"rate_limit", info => info.limit.unwrap_or(0), Self::set_limit),
+        changes!(c"min_rate", info => info.floor, Self::set_floor),
+        shows!(c"in_flight", info => info.in_flight),
+        shows!(c"bad_sector", info => Known(info.bad.map(|bad| bad.sector))),
     ];
 }

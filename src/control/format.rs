@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     export::config::{Access, ConnectionInfo, ConnectionOwner, ExportInfo, Rule},
+    jobs::config::JobInfo,
     storage::config::{NodeInfo, Place, StorageInfo},
     sys::{genl::Message, socket_address::SocketAddress},
 };
@@ -283,6 +284,38 @@ pub fn connection(message: &mut Message<'_>, info: &ConnectionInfo) -> Result {
     message.put_uint(a::REFUSED, info.refused)?;
     message.put_uint(a::SENT_BYTES, info.sent_bytes)?;
     message.put_uint(a::RECEIVED_BYTES, info.received_bytes)
+}
+
+/// A job.
+pub fn job(message: &mut Message<'_>, info: &JobInfo) -> Result {
+    use attr::job as a;
+    message.put_u32(a::ID, info.id)?;
+    message.put_u32(a::KIND, info.kind as u32)?;
+    message.put_text(a::STORAGE, info.storage.as_str())?;
+    if let Some(node) = info.node {
+        message.put_u32(a::NODE_INDEX, node)?;
+    }
+    message.put_u32(a::STATE, info.state as u32)?;
+    message.put_some_text(a::REASON, info.reason.as_str())?;
+    message.put_some_text(a::WAITS_FOR, info.waits_for.as_str())?;
+    message.put_uint(a::SINCE, info.since)?;
+    message.put_uint(a::ELAPSED, info.elapsed)?;
+    message.put_uint(a::DONE, info.done)?;
+    message.put_uint(a::TOTAL, info.total)?;
+    message.put_uint(a::RATE, info.rate)?;
+    if let Some(left) = info.left {
+        message.put_uint(a::TIME_LEFT, left)?;
+    }
+    if let Some(limit) = info.limit {
+        message.put_uint(a::RATE_LIMIT, limit)?;
+    }
+    message.put_uint(a::MIN_RATE, info.floor)?;
+    message.put_u32(a::IN_FLIGHT, info.in_flight)?;
+    if let Some(bad) = info.bad {
+        message.put_uint(a::BAD_SECTOR, bad.sector)?;
+        message.put_u32(a::BAD_NODE, bad.node)?;
+    }
+    Ok(())
 }
 
 /// The module.

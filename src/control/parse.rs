@@ -5,13 +5,16 @@
 //! Whether attributes contradict each other or are missing is found here; whether what they name
 //! exists, or may be used, is the business of the layers below.
 
-use super::uapi::{access, attr, export_flags, node_flags, node_kind, storage_flags, ALLOW_MAX};
+use super::uapi::{
+    access, attr, export_flags, job_kind, node_flags, node_kind, storage_flags, ALLOW_MAX,
+};
 use crate::{
     dst_core::{
         access::{Access, Prefix, Rule},
         text::Text,
     },
     export::config::{ExportConfig, ExportSelector},
+    jobs::config::{JobConfig, JobKind, PaceChange},
     storage::config::{
         DiskName, Name, NodeConfig, NodeSelector, Place, StorageConfig, WorkersChange,
     },
@@ -176,6 +179,48 @@ pub fn workers(attributes: &Attributes<'_>) -> Parsed<WorkersChange> {
     if change.count.is_none() && change.nice.is_none() && change.cpus.is_none() {
         let text = fmt!("nothing to change: give workers, worker-nice or worker-cpus");
         return Err(Fault::new(EINVAL, At::Missing(a::WORKERS), text));
+    }
+    Ok(change)
+}
+
+/// The number of a job.
+pub fn job_id(attributes: &Attributes<'_>) -> Parsed<u32> {
+    attributes
+        .require(attr::job::ID, "the number of the job")?
+        .u32()
+}
+
+/// A job that is to begin.
+pub fn job(attributes: &Attributes<'_>) -> Parsed<JobConfig> {
+    use attr::job as a;
+    let kind = attributes.require(a::KIND, "the kind of the job")?;
+    let kind = match kind.u32()? {
+        job_kind::VERIFY => JobKind::Verify,
+        number => return Err(kind.fault(EINVAL, fmt!("there is no kind {} of jobs", number))),
+    };
+    Ok(JobConfig {
+        kind,
+        storage: name(attributes, a::STORAGE, "the name of the storage")?,
+        node: attributes.get_u32(a::NODE_INDEX)?,
+        pace: pace(attributes)?,
+    })
+}
+
+fn pace(attributes: &Attributes<'_>) -> Parsed<PaceChange> {
+    use attr::job as a;
+    let limit = attributes.get_uint(a::RATE_LIMIT)?;
+    Ok(PaceChange {
+        limit: limit.map(|limit| (limit != 0).then_some(limit)),
+        floor: attributes.get_uint(a::MIN_RATE)?,
+    })
+}
+
+/// What is to be changed of the pace of a job.
+pub fn pace_change(attributes: &Attributes<'_>) -> Parsed<PaceChange> {
+    let change = pace(attributes)?;
+    if change.limit.is_none() && change.floor.is_none() {
+        let text = fmt!("nothing to change: give rate-limit or min-rate");
+        return Err(Fault::new(EINVAL, At::Missing(attr::job::RATE_LIMIT), text));
     }
     Ok(change)
 }

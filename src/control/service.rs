@@ -71,6 +71,12 @@ impl<B: Backend> Requests<B> {
             cmd::EXPORT_SET => self.export_set(request),
             cmd::EXPORT_GET => self.export_get(request),
             cmd::INFO_GET => self.info_get(request),
+            cmd::JOB_BEGIN => self.job_begin(request),
+            cmd::JOB_GET => self.job_get(request),
+            cmd::JOB_PAUSE => self.job_pause(request),
+            cmd::JOB_RESUME => self.job_resume(request),
+            cmd::JOB_CANCEL => self.job_cancel(request),
+            cmd::JOB_SET => self.job_set(request),
             _ => Err(Fault::from(EOPNOTSUPP).into()),
         }
     }
@@ -262,6 +268,63 @@ impl<B: Backend> Requests<B> {
         Ok(())
     }
 
+    #[inline(never)]
+    fn job_begin(&self, request: &Request<'_>) -> Outcome {
+        let config = parse::job(&request.attributes())?;
+        let answer = request.answer()?;
+        let id = self.backend.job_begin(&config)?;
+        self.directories.add_job(&config.storage, id);
+        answer.send(|message| message.put_u32(attr::job::ID, id))?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn job_get(&self, request: &Request<'_>) -> Outcome {
+        let id = parse::job_id(&request.attributes())?;
+        let info = self.backend.job_info(id)?;
+        request.reply(|message| format::job(message, &info))?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn job_pause(&self, request: &Request<'_>) -> Outcome {
+        self.backend
+            .job_pause(parse::job_id(&request.attributes())?)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn job_resume(&self, request: &Request<'_>) -> Outcome {
+        self.backend
+            .job_resume(parse::job_id(&request.attributes())?)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn job_cancel(&self, request: &Request<'_>) -> Outcome {
+        self.backend
+            .job_cancel(parse::job_id(&request.attributes())?)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn job_set(&self, request: &Request<'_>) -> Outcome {
+        let attributes = request.attributes();
+        let id = parse::job_id(&attributes)?;
+        self.backend
+            .job_set(id, &parse::pace_change(&attributes)?)?;
+        Ok(())
+    }
+
+    fn dump_jobs(&self, dump: &mut Dump<'_>) -> Result {
+        while let Some((next, info)) = self.backend.job_next(dump.cursor()) {
+            if !dump.entry(next, |message| format::job(message, &info))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn dump_storages(&self, dump: &mut Dump<'_>) -> Result {
         while let Some((next, info)) = self.backend.storage_next(dump.cursor()) {
             if !dump.entry(next, |message| format::storage(message, &info))? {
@@ -349,6 +412,7 @@ impl<B: Backend> Service for Requests<B> {
             cmd::NODE_GET => self.dump_nodes(dump),
             cmd::EXPORT_GET => self.dump_exports(dump),
             cmd::CONNECTION_GET => self.dump_connections(dump),
+            cmd::JOB_GET => self.dump_jobs(dump),
             _ => Err(EOPNOTSUPP),
         }
     }

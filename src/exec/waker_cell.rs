@@ -41,6 +41,13 @@ impl WakerCell {
         known
     }
 
+    /// Takes the waker out again, so that the cell can be dropped in any context. For the task that
+    /// does not wait any more. Process context.
+    pub fn clear(&self) {
+        let old = self.waker.lock().take();
+        drop(old);
+    }
+
     /// Wakes the task that waits, if any. Any context. The waker stays, so that no reference is
     /// dropped here.
     pub fn wake(&self) {

@@ -72,6 +72,8 @@ pub struct Lane {
     writes: Done,
     flushes: Done,
     discards: Done,
+    /// What jobs did, which is no I/O of the disk.
+    background: Done,
     /// Pieces that ended in error.
     errors: Atomic<u64>,
     /// The first write that ended in error since the administrator has looked.
@@ -116,6 +118,7 @@ impl Lane {
                 writes: Done::new(),
                 flushes: Done::new(),
                 discards: Done::new(),
+                background: Done::new(),
                 errors: Atomic::new(0),
                 write_error <- new_spinlock_irq!(None, "dst_lane_write_error"),
                 shut: Atomic::new(false),
@@ -211,6 +214,19 @@ impl Lane {
         self.write_error.lock().take().is_some()
     }
 
+    pub(super) fn count_background(&self, bytes: u32, ok: bool) {
+        if ok {
+            self.background.count(bytes);
+        } else {
+            self.errors.fetch_add(1, ordering::Relaxed);
+        }
+    }
+
+    /// Pieces of jobs that ended well, and their bytes.
+    pub fn background(&self) -> (u64, u64) {
+        self.background.load()
+    }
+
     /// Whether parked work waits for this node.
     pub fn has_waiting(&self) -> bool {
         self.waiting.load(ordering::Relaxed) > 0
@@ -221,7 +237,7 @@ impl Lane {
         self.in_flight.load(ordering::Acquire)
     }
 
-    /// What ended well.
+    /// What ended well, but for what jobs did.
     pub fn io(&self) -> IoCounters {
         let (read_ios, read_bytes) = self.reads.load();
         let (write_ios, write_bytes) = self.writes.load();

@@ -12,6 +12,7 @@
 //! | [`storage`]    | one storage: its states, its start and its deletion                   |
 //! | [`configuring`]| adding and removing nodes before the start                            |
 //! | [`suspending`] | suspending nodes while the storage runs                               |
+//! | [`beside`]     | work on the nodes beside the I/O of the disk                           |
 //! | [`member`]     | a configured node: opened or connected                                |
 //! | [`facts`]      | what is known of a configured node                                    |
 //! | [`errand`]     | one request to a remote node that has not started                     |
@@ -53,6 +54,7 @@
 //! deletion can be repeated.
 
 pub mod assembly;
+pub mod beside;
 pub mod config;
 pub mod configuring;
 pub mod errand;

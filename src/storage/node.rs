@@ -6,7 +6,7 @@ use super::{
     lane::{Admitted, Lane},
     local::Local,
     piece::Piece,
-    remote::{Remote, Ticket},
+    remote::{Phase, Remote, Ticket},
 };
 use crate::sys::bio::Op;
 use kernel::pr_warn_once;
@@ -34,6 +34,17 @@ pub enum Room {
     Local,
     /// A place in the table of transactions.
     Remote(Ticket),
+}
+
+/// Why a node does not answer now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The administrator has suspended it.
+    Suspended,
+    /// There is no connection to it.
+    Away,
+    /// It was given up: it ends everything in error.
+    Lost,
 }
 
 /// A member of a started storage.
@@ -87,6 +98,21 @@ impl Node {
                 Target::Local(_) => true,
                 Target::Remote(remote) => remote.has_room(),
             }
+    }
+
+    /// What keeps the node from answering, if anything is known to. Any context.
+    pub fn hindrance(&self) -> Option<Hindrance> {
+        if self.lane.is_shut() {
+            return Some(Hindrance::Suspended);
+        }
+        match &self.target {
+            Target::Local(_) => None,
+            Target::Remote(remote) => match remote.standing().phase {
+                Phase::Connected => None,
+                Phase::Failed => Some(Hindrance::Lost),
+                Phase::Connecting | Phase::Waiting | Phase::Refused => Some(Hindrance::Away),
+            },
+        }
     }
 
     /// Whether submitting may sleep on storage: in the driver of a local device.

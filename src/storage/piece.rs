@@ -41,13 +41,19 @@ struct Share {
     admitted: Admitted,
     op: Op,
     bytes: u32,
+    background: bool,
     outcome: Option<bool>,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let ok = self.outcome == Some(true);
-        self.admitted.lane().count(self.op, self.bytes, ok);
+        let lane = self.admitted.lane();
+        if self.background {
+            lane.count_background(self.bytes, ok);
+        } else {
+            lane.count(self.op, self.bytes, ok);
+        }
     }
 }
 
@@ -57,6 +63,7 @@ impl Share {
             admitted,
             op,
             bytes,
+            background: false,
             outcome: None,
         }
     }
@@ -104,6 +111,12 @@ impl Piece {
     /// Passes the bio's wish not to wait on: its submitter is the caller.
     pub fn in_submitter(mut self) -> Self {
         self.nowait = self.bio.flags().nowait();
+        self
+    }
+
+    /// Marks the piece as that of a job: it is no I/O of the disk.
+    pub fn in_background(mut self) -> Self {
+        self.share.background = true;
         self
     }
 

@@ -6,6 +6,7 @@
 //! storage's operation lock, so storages do not wait for each other.
 
 use super::{
+    beside::Site,
     config::{
         NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, StorageObserver,
         StorageState, Suspension, WorkersChange,
@@ -218,6 +219,16 @@ impl Registry {
         timeout: Option<u32>,
     ) -> Answer<Suspension> {
         Ok(self.find(storage)?.node_suspend(which, timeout)?)
+    }
+
+    /// Begins work on the nodes of a running storage: see [`Storage::work_beside`].
+    pub fn work_beside<T>(
+        &self,
+        storage: &str,
+        node: Option<u32>,
+        begin: impl FnOnce(&Site) -> Outcome<T>,
+    ) -> Answer<T> {
+        Ok(self.find(storage)?.work_beside(node, begin)?)
     }
 
     /// Lets a suspended node go on; returns its index.

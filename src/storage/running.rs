@@ -3,11 +3,12 @@
 //! The moving parts of a started storage, and how they are brought to a stop.
 //!
 //! The order of stopping: first all I/O fails, that of tasks that sleep in the disk's open mutex
-//! or in a filesystem included; then nothing is left on its way to a device; then the disk goes,
-//! after which no bio comes any more; then the tasks and the nodes. Each step may be done again,
+//! or in a filesystem included, and jobs are told to end; then nothing is left on its way to a
+//! device; then the disk goes, after which no bio comes any more; then jobs, tasks and nodes. Each step may be done again,
 //! so a stop that ran out of time is taken up by the next one.
 
 use super::{
+    beside::Beside,
     config::NodeState,
     lane::Lane,
     remote::Remote,
@@ -60,6 +61,9 @@ pub struct Running {
     /// The nodes in their order.
     pub nodes: KVec<Active>,
     failing: Atomic<bool>,
+    /// Work on the nodes that is not I/O of the disk.
+    #[pin]
+    beside: Mutex<KVec<Arc<dyn Beside>>>,
     #[pin]
     issue: Mutex<KVec<JoinHandle>>,
     /// Where these run. Ends after them.
@@ -163,6 +167,7 @@ impl Running {
                 volume,
                 nodes,
                 failing: Atomic::new(false),
+                beside <- new_mutex!(KVec::new(), "dst_running_beside"),
                 issue <- new_mutex!(issue, "dst_running_issue"),
                 issuers <- new_mutex!(Some(issuers), "dst_running_issuers"),
                 watch <- new_mutex!(None, "dst_running_watch"),
@@ -244,10 +249,21 @@ impl Running {
         }
     }
 
+    /// Has `work` stopped with the storage, and joined before its nodes go. May sleep. Errors:
+    /// `ENOMEM`; then it is not known here.
+    pub fn attach(&self, work: Arc<dyn Beside>) -> Result {
+        let mut beside = self.beside.lock();
+        beside.retain(|work| !work.has_ended());
+        Ok(beside.push(work, GFP_KERNEL)?)
+    }
+
     /// Ends all I/O in error, now and in future, but for what local devices work on. Needs no
     /// lock and may be called at any time, several times. Sleeps, but not for the network.
     pub fn fail_io(&self) {
         self.failing.store(true, ordering::Relaxed);
+        for work in self.beside.lock().iter() {
+            work.stop();
+        }
         self.fail_volume();
         let connections = || {
             self.nodes
@@ -298,6 +314,11 @@ impl Running {
         }
         // No task is in the disk's submission any more; what it left behind:
         self.drained(deadline)?;
+        // Was stopped, and has nothing left to wait for.
+        let beside = core::mem::replace(&mut *self.beside.lock(), KVec::new());
+        for work in &beside {
+            work.join();
+        }
         let watch = self.watch.lock().take();
         drop(watch);
         let issue = core::mem::replace(&mut *self.issue.lock(), KVec::new());

@@ -109,33 +109,35 @@ impl Storage {
 
     /// The moving parts, and the index of the node that is meant.
     fn running_node(&self, which: &NodeSelector) -> Outcome<(Arc<Running>, u32)> {
+        let running = self.running_parts()?;
+        let state = self.state();
+        let at = self.position(&state, which)?;
+        let member = state.members.get(at).ok_or(ENOENT)?;
+        Ok((running, member.index()))
+    }
+
+    /// The moving parts of a storage that has started.
+    pub(super) fn running_parts(&self) -> Outcome<Arc<Running>> {
         let state = self.state();
         if state.gone {
             return Err(self.missing());
         }
         let name = self.config().name.as_str();
-        let running = match (state.phase, &state.running) {
-            (StorageState::Running, Some(running)) => running.clone(),
-            (StorageState::Stopping, _) => {
-                return Err(fault!(
-                    EBUSY,
-                    Field::Name,
-                    "the storage \"{}\" is being deleted",
-                    name
-                ))
-            }
-            _ => {
-                return Err(fault!(
-                    EINVAL,
-                    Field::Name,
-                    "the storage \"{}\" is not started: there is no I/O to its nodes",
-                    name
-                ))
-            }
-        };
-        let at = self.position(&state, which)?;
-        let member = state.members.get(at).ok_or(ENOENT)?;
-        Ok((running, member.index()))
+        match (state.phase, &state.running) {
+            (StorageState::Running, Some(running)) => Ok(running.clone()),
+            (StorageState::Stopping, _) => Err(fault!(
+                EBUSY,
+                Field::Name,
+                "the storage \"{}\" is being deleted",
+                name
+            )),
+            _ => Err(fault!(
+                EINVAL,
+                Field::Name,
+                "the storage \"{}\" is not started: there is no I/O to its nodes",
+                name
+            )),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bios that our disks have accepted.
+//! Bios that our disks have accepted, and those that jobs lend to the same way.
 //!
-//! A [`Bio`] is the sole handle of one accepted bio; a [`SharedBio`] is a counted one, for a bio
+//! A [`Bio`] is the sole handle of one such bio; a [`SharedBio`] is a counted one, for a bio
 //! whose pieces are on their way to several nodes. Either way the bio ends exactly once, and not
 //! before the last handle is gone: whoever reads or fills its pages keeps a handle.
 //!
@@ -158,13 +158,15 @@ impl BioIter {
     }
 }
 
-/// The sole handle of a bio that one of our disks has accepted.
+/// The sole handle of a bio that one of our disks has accepted, or that was lent
+/// ([`DeviceBio::lend`](super::device_bio::DeviceBio::lend)).
 ///
 /// Dropping it ends the bio with [`Status::Io`].
 ///
 /// # Invariants
 ///
-/// - The pointee is a valid bio that was handed to our `submit_bio` and has not ended.
+/// - The pointee is a valid bio that was handed to our `submit_bio`, or lent, and has not ended. Only
+///   one that was lent has no block device.
 /// - Its `bi_next` and `bi_cookie` belong to us; `bi_cookie` is [`NOT_ACCOUNTED`] or the low half
 ///   of the time when the accounting started.
 /// - No other `Bio` has this pointer. If a [`SharedBio`] has it, this `Bio` is only reachable
@@ -194,6 +196,19 @@ impl Bio {
             (*bio.as_ptr()).__bindgen_anon_1.bi_cookie = dst_blk_bio_start_accounting(bio.as_ptr());
         }
         // INVARIANT: As above.
+        Self(bio)
+    }
+
+    /// Takes over a bio that belongs to a [`DeviceBio`](super::device_bio::DeviceBio). It is not
+    /// accounted for.
+    ///
+    /// # Safety
+    ///
+    /// `bio` must be valid, as `bio_init` leaves it, not submitted to anything, and ended only
+    /// through the returned handle.
+    pub(super) unsafe fn lent(bio: NonNull<bindings::bio>) -> Self {
+        // INVARIANT: Valid and ours by the requirements of this function. `bio_init` has set
+        // `bi_cookie` to `BLK_QC_T_NONE`.
         Self(bio)
     }
 

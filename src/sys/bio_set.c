@@ -63,8 +63,10 @@ struct bio *dst_blk_bio_set_clone(struct bio_set *set, struct bio *source,
 		bio->bi_opf &= ~REQ_NOWAIT;
 	bio->bi_iter = *iter;
 	bio->bi_iter.bi_sector = sector;
-	trace_block_bio_remap(bio, disk_devt(source->bi_bdev->bd_disk),
-			      iter->bi_sector);
+	/* One that a job has lent has no device. */
+	if (source->bi_bdev)
+		trace_block_bio_remap(bio, disk_devt(source->bi_bdev->bd_disk),
+				      iter->bi_sector);
 	return bio;
 }
 

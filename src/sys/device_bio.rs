@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bios with pages of their own, for serving a local device to others.
+//! Bios with pages of their own, for serving a local device to others and for jobs.
 //!
 //! A [`DeviceBio`] is allocated once, with its vectors and pages, and used for one I/O after the
 //! other without any allocation. While the I/O is under way the block layer owns it; it comes back,
@@ -13,7 +13,7 @@
 
 use super::{
     bdev::BlockDevice,
-    bio::{Status, SECTOR_SHIFT},
+    bio::{Bio, Status, SECTOR_SHIFT},
     segments::Segments,
 };
 use core::{mem::MaybeUninit, ptr::NonNull};
@@ -279,6 +279,49 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
             (*bio).bi_private = inner.cast();
             (*bio).bi_end_io = Some(Self::end_io);
             bindings::submit_bio(bio);
+        }
+    }
+
+    /// Lends the bio to the way that accepted bios go, as if a disk of ours had just accepted a read
+    /// or write of `bytes` bytes at `sector`: it comes back through [`DeviceBioEnd::end`] when its
+    /// last handle is gone, on whatever nodes its pieces were. It has no block device, so it is not
+    /// accounted for and seen in no trace. Any context.
+    ///
+    /// Errors: nothing was lent, as these are not whole sectors, more than the pages hold, or none;
+    /// or `op` has no data.
+    pub fn lend(
+        mut self,
+        op: DeviceOp,
+        sector: u64,
+        bytes: u32,
+        context: C,
+    ) -> core::result::Result<Bio, (Self, C)> {
+        let data = matches!(op, DeviceOp::Read | DeviceOp::Write);
+        let whole = bytes % (1 << SECTOR_SHIFT) == 0 && bytes > 0;
+        if !data || !whole || bytes as usize > self.capacity_bytes() {
+            return Err((self, context));
+        }
+        let used = self.fill_table(bytes);
+        self.0.context = Some(context);
+        let inner = KBox::into_raw(self.0);
+        // SAFETY: `inner` is valid and ours. The bio gets a table whose first `used` elements
+        // describe pages that stay with it. From here on nobody but `end_io` uses it, which is
+        // called when the handle and what it was shared to are gone.
+        unsafe {
+            let bio = (*inner).bio.get();
+            bindings::bio_init(
+                bio,
+                core::ptr::null_mut(),
+                (*inner).table.as_mut_ptr(),
+                (*inner).table.len() as c_ushort,
+                operation(op, DeviceFlags::default()),
+            );
+            (*bio).bi_vcnt = used as c_ushort;
+            (*bio).bi_iter.bi_sector = sector;
+            (*bio).bi_iter.bi_size = bytes;
+            (*bio).bi_private = inner.cast();
+            (*bio).bi_end_io = Some(Self::end_io);
+            Ok(Bio::lent(NonNull::new_unchecked(bio)))
         }
     }
 

@@ -224,6 +224,39 @@ enum dst_feature {
 	DST_FEATURE_WRITE_ZEROES = 32,
 	DST_FEATURE_IPV6 = 64,
 	DST_FEATURE_ENCRYPTION = 128,
+	DST_FEATURE_JOBS = 256,
+};
+
+/**
+ * enum dst_job_kind - What a job does.
+ * @DST_JOB_KIND_VERIFY: Reads every sector, and ends with the first that
+ *   cannot be read.
+ */
+enum dst_job_kind {
+	DST_JOB_KIND_VERIFY,
+};
+
+/**
+ * enum dst_job_state - What a job is doing.
+ * @DST_JOB_STATE_RUNNING: It works.
+ * @DST_JOB_STATE_PAUSING: It issues nothing more, and waits for what is in
+ *   flight.
+ * @DST_JOB_STATE_PAUSED: It waits to be resumed.
+ * @DST_JOB_STATE_CANCELLING: It issues nothing more, and ends when nothing is
+ *   in flight.
+ * @DST_JOB_STATE_DONE: It has ended well.
+ * @DST_JOB_STATE_FAILED: It could not go on; "reason" tells why.
+ * @DST_JOB_STATE_CANCELLED: It was told to end before it was done; "reason"
+ *   tells by whom.
+ */
+enum dst_job_state {
+	DST_JOB_STATE_RUNNING,
+	DST_JOB_STATE_PAUSING,
+	DST_JOB_STATE_PAUSED,
+	DST_JOB_STATE_CANCELLING,
+	DST_JOB_STATE_DONE,
+	DST_JOB_STATE_FAILED,
+	DST_JOB_STATE_CANCELLED,
 };
 
 enum {
@@ -420,6 +453,30 @@ enum {
 };
 
 enum {
+	DST_A_JOB_ID = 1,
+	DST_A_JOB_KIND,
+	DST_A_JOB_STORAGE,
+	DST_A_JOB_NODE_INDEX,
+	DST_A_JOB_STATE,
+	DST_A_JOB_REASON,
+	DST_A_JOB_WAITS_FOR,
+	DST_A_JOB_SINCE,
+	DST_A_JOB_ELAPSED,
+	DST_A_JOB_DONE,
+	DST_A_JOB_TOTAL,
+	DST_A_JOB_RATE,
+	DST_A_JOB_TIME_LEFT,
+	DST_A_JOB_RATE_LIMIT,
+	DST_A_JOB_MIN_RATE,
+	DST_A_JOB_IN_FLIGHT,
+	DST_A_JOB_BAD_SECTOR,
+	DST_A_JOB_BAD_NODE,
+
+	__DST_A_JOB_MAX,
+	DST_A_JOB_MAX = (__DST_A_JOB_MAX - 1)
+};
+
+enum {
 	DST_CMD_STORAGE_ADD = 1,
 	DST_CMD_STORAGE_DEL,
 	DST_CMD_STORAGE_START,
@@ -441,6 +498,13 @@ enum {
 	DST_CMD_NODE_SUSPEND,
 	DST_CMD_NODE_RESUME,
 	DST_CMD_NODE_CLEAR,
+	DST_CMD_JOB_BEGIN,
+	DST_CMD_JOB_GET,
+	DST_CMD_JOB_NTF,
+	DST_CMD_JOB_PAUSE,
+	DST_CMD_JOB_RESUME,
+	DST_CMD_JOB_CANCEL,
+	DST_CMD_JOB_SET,
 
 	__DST_CMD_MAX,
 	DST_CMD_MAX = (__DST_CMD_MAX - 1)

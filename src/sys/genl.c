@@ -48,6 +48,13 @@ DST_BLK_DOIT(export_get)
 DST_BLK_DUMPIT(export_get)
 DST_BLK_DUMPIT(connection_get)
 DST_BLK_DOIT(info_get)
+DST_BLK_DOIT(job_begin)
+DST_BLK_DOIT(job_get)
+DST_BLK_DUMPIT(job_get)
+DST_BLK_DOIT(job_pause)
+DST_BLK_DOIT(job_resume)
+DST_BLK_DOIT(job_cancel)
+DST_BLK_DOIT(job_set)
 
 /*
  * Who sent @skb, and who opened the socket it came from, must be able to

@@ -185,6 +185,42 @@ static const struct nla_policy dst_node_clear_nl_policy[DST_A_NODE_SIZE + 1] = {
 	[DST_A_NODE_SIZE] = { .type = NLA_UINT, },
 };
 
+/* DST_CMD_JOB_BEGIN - do */
+static const struct nla_policy dst_job_begin_nl_policy[DST_A_JOB_MIN_RATE + 1] = {
+	[DST_A_JOB_KIND] = NLA_POLICY_MAX(NLA_U32, 0),
+	[DST_A_JOB_STORAGE] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_JOB_NODE_INDEX] = { .type = NLA_U32, },
+	[DST_A_JOB_RATE_LIMIT] = { .type = NLA_UINT, },
+	[DST_A_JOB_MIN_RATE] = { .type = NLA_UINT, },
+};
+
+/* DST_CMD_JOB_GET - do */
+static const struct nla_policy dst_job_get_nl_policy[DST_A_JOB_ID + 1] = {
+	[DST_A_JOB_ID] = { .type = NLA_U32, },
+};
+
+/* DST_CMD_JOB_PAUSE - do */
+static const struct nla_policy dst_job_pause_nl_policy[DST_A_JOB_ID + 1] = {
+	[DST_A_JOB_ID] = { .type = NLA_U32, },
+};
+
+/* DST_CMD_JOB_RESUME - do */
+static const struct nla_policy dst_job_resume_nl_policy[DST_A_JOB_ID + 1] = {
+	[DST_A_JOB_ID] = { .type = NLA_U32, },
+};
+
+/* DST_CMD_JOB_CANCEL - do */
+static const struct nla_policy dst_job_cancel_nl_policy[DST_A_JOB_ID + 1] = {
+	[DST_A_JOB_ID] = { .type = NLA_U32, },
+};
+
+/* DST_CMD_JOB_SET - do */
+static const struct nla_policy dst_job_set_nl_policy[DST_A_JOB_MIN_RATE + 1] = {
+	[DST_A_JOB_ID] = { .type = NLA_U32, },
+	[DST_A_JOB_RATE_LIMIT] = { .type = NLA_UINT, },
+	[DST_A_JOB_MIN_RATE] = { .type = NLA_UINT, },
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_blk_nl_ops[] = {
 	{
@@ -339,6 +375,60 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.doit		= dst_blk_nl_node_clear_doit,
 		.policy		= dst_node_clear_nl_policy,
 		.maxattr	= DST_A_NODE_SIZE,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_JOB_BEGIN,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_begin_doit,
+		.policy		= dst_job_begin_nl_policy,
+		.maxattr	= DST_A_JOB_MIN_RATE,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_JOB_GET,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_get_doit,
+		.policy		= dst_job_get_nl_policy,
+		.maxattr	= DST_A_JOB_ID,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= DST_CMD_JOB_GET,
+		.start	= dst_blk_genl_permit_dump,
+		.dumpit	= dst_blk_nl_job_get_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= DST_CMD_JOB_PAUSE,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_pause_doit,
+		.policy		= dst_job_pause_nl_policy,
+		.maxattr	= DST_A_JOB_ID,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_JOB_RESUME,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_resume_doit,
+		.policy		= dst_job_resume_nl_policy,
+		.maxattr	= DST_A_JOB_ID,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_JOB_CANCEL,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_cancel_doit,
+		.policy		= dst_job_cancel_nl_policy,
+		.maxattr	= DST_A_JOB_ID,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_JOB_SET,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_job_set_doit,
+		.policy		= dst_job_set_nl_policy,
+		.maxattr	= DST_A_JOB_MIN_RATE,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

@@ -41,6 +41,13 @@ int dst_blk_nl_storage_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_suspend_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_resume_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_clear_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_begin_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int dst_blk_nl_job_pause_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_resume_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_cancel_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_job_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

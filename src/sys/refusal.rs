@@ -69,6 +69,10 @@ pub enum Field {
     WorkerNice,
     /// The CPUs of workers.
     WorkerCpus,
+    /// How fast a job may be at most.
+    RateLimit,
+    /// How fast a job may be at least.
+    MinRate,
 }
 
 /// An error number, the part of the request that is at fault, and a text for a person.

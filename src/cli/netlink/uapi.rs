@@ -241,6 +241,8 @@ pub mod feature {
     pub const IPV6: u32 = 1 << 6;
     /// `encryption`
     pub const ENCRYPTION: u32 = 1 << 7;
+    /// `jobs`
+    pub const JOBS: u32 = 1 << 8;
     /// The names in the order of the values.
     pub const NAMES: &[&str] = &[
         "local-nodes",
@@ -251,6 +253,43 @@ pub mod feature {
         "write-zeroes",
         "ipv6",
         "encryption",
+        "jobs",
+    ];
+}
+
+/// What a job does.
+pub mod job_kind {
+    /// Reads every sector, and ends with the first that cannot be read.
+    pub const VERIFY: u32 = 0;
+    /// The names in the order of the values.
+    pub const NAMES: &[&str] = &["verify"];
+}
+
+/// What a job is doing.
+pub mod job_state {
+    /// It works.
+    pub const RUNNING: u32 = 0;
+    /// It issues nothing more, and waits for what is in flight.
+    pub const PAUSING: u32 = 1;
+    /// It waits to be resumed.
+    pub const PAUSED: u32 = 2;
+    /// It issues nothing more, and ends when nothing is in flight.
+    pub const CANCELLING: u32 = 3;
+    /// It has ended well.
+    pub const DONE: u32 = 4;
+    /// It could not go on; "reason" tells why.
+    pub const FAILED: u32 = 5;
+    /// It was told to end before it was done; "reason" tells by whom.
+    pub const CANCELLED: u32 = 6;
+    /// The names in the order of the values.
+    pub const NAMES: &[&str] = &[
+        "running",
+        "pausing",
+        "paused",
+        "cancelling",
+        "done",
+        "failed",
+        "cancelled",
     ];
 }
 
@@ -768,6 +807,71 @@ pub mod attr {
             "pool",
         ];
     }
+
+    /// Long work on the nodes of a storage.
+    pub mod job {
+        /// Number, never used again while the module is loaded.
+        pub const ID: u16 = 1;
+        /// `kind`
+        pub const KIND: u16 = 2;
+        /// Name of the storage.
+        pub const STORAGE: u16 = 3;
+        /// The only node that it works on; absent if it works on all.
+        pub const NODE_INDEX: u16 = 4;
+        /// `state`
+        pub const STATE: u16 = 5;
+        /// Why it is in that state.
+        pub const REASON: u16 = 6;
+        /// What it waits for.
+        pub const WAITS_FOR: u16 = 7;
+        /// Milliseconds since the state was entered.
+        pub const SINCE: u16 = 8;
+        /// Milliseconds from its beginning to now, or to its end.
+        pub const ELAPSED: u16 = 9;
+        /// Bytes that are done.
+        pub const DONE: u16 = 10;
+        /// Bytes that there are.
+        pub const TOTAL: u16 = 11;
+        /// Bytes in a second, of the last seconds; over all of its time once
+        /// the job has ended.
+        pub const RATE: u16 = 12;
+        /// Milliseconds that it will take at this rate; absent if that cannot
+        /// be said.
+        pub const TIME_LEFT: u16 = 13;
+        /// Most bytes in a second. In a request 0 is no limit; absent in a
+        /// reply if there is none. At least 4096.
+        pub const RATE_LIMIT: u16 = 14;
+        /// Bytes in a second that the job may do however busy the application
+        /// is with the same node. At least 4096.
+        pub const MIN_RATE: u16 = 15;
+        /// Extents in flight.
+        pub const IN_FLIGHT: u16 = 16;
+        /// The first sector of the storage that cannot be read.
+        pub const BAD_SECTOR: u16 = 17;
+        /// The node that it is on.
+        pub const BAD_NODE: u16 = 18;
+        /// The names; that of attribute 1 comes first.
+        pub const NAMES: &[&str] = &[
+            "id",
+            "kind",
+            "storage",
+            "node-index",
+            "state",
+            "reason",
+            "waits-for",
+            "since",
+            "elapsed",
+            "done",
+            "total",
+            "rate",
+            "time-left",
+            "rate-limit",
+            "min-rate",
+            "in-flight",
+            "bad-sector",
+            "bad-node",
+        ];
+    }
 }
 
 /// Operations and notifications.
@@ -835,6 +939,27 @@ pub mod cmd {
     /// Forget the first write error of a node, named as for node-del, after
     /// its cause was looked into. Refused (EINVAL) if there is none.
     pub const NODE_CLEAR: u8 = 21;
+    /// Begin a job on a running storage, on all of its nodes or on one. The
+    /// reply tells its number. Refused (EBUSY) if another job works on one of
+    /// these nodes; the text names it.
+    pub const JOB_BEGIN: u8 = 22;
+    /// Tell about one job, or dump all, those that have ended lately
+    /// included.
+    pub const JOB_GET: u8 = 23;
+    /// A job began, or changed its state.
+    pub const JOB_NTF: u8 = 24;
+    /// Let a job wait. What is in flight is not taken back: the job is
+    /// "pausing" until that has ended. Refused (EALREADY) if it was told to
+    /// pause before.
+    pub const JOB_PAUSE: u8 = 25;
+    /// Let a job that was told to pause go on. Refused (EINVAL) if it was
+    /// not.
+    pub const JOB_RESUME: u8 = 26;
+    /// Tell a job to end. It is "cancelling" until nothing of it is in
+    /// flight. Refused (ESRCH) if it has ended.
+    pub const JOB_CANCEL: u8 = 27;
+    /// Change how fast a job may be. What is not given stays as it is.
+    pub const JOB_SET: u8 = 28;
 }
 
 /// Multicast groups.

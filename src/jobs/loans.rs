@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pages of a job, on their way to nodes and back.
+//!
+//! A buffer is lent: it becomes the bio of a piece, and comes back when nobody can touch its pages any
+//! more, in any context. Until then whoever works on it owns it; that the job waits for all of them
+//! before it ends is the job's own affair, and a buffer that comes back to nobody is freed.
+
+use super::job::Signal;
+use crate::{
+    storage::{
+        node::{Node, Permit},
+        piece::Piece,
+    },
+    sys::{
+        bio::{Status, SECTOR_SHIFT},
+        device_bio::{DeviceBio, DeviceBioEnd, DeviceOp},
+    },
+};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::{Arc, SpinLockIrq},
+};
+
+/// A buffer that came back.
+pub struct Returned {
+    /// The index of its place.
+    pub index: usize,
+    /// How the transfer went.
+    pub status: Status,
+    bio: DeviceBio<Loan>,
+}
+
+/// Where buffers come back to. May be dropped in any context.
+#[pin_data]
+struct Counter {
+    signal: Arc<Signal>,
+    #[pin]
+    returned: SpinLockIrq<KVec<Returned>>,
+}
+
+/// What goes with a buffer.
+pub struct Loan {
+    counter: Arc<Counter>,
+    index: usize,
+}
+
+impl DeviceBioEnd for Loan {
+    fn end(self, bio: DeviceBio<Self>, status: Status) {
+        let Self { counter, index } = self;
+        let mut returned = counter.returned.lock();
+        // There is room for all of them.
+        let refused = returned.push_within_capacity(Returned { index, status, bio });
+        drop(returned);
+        drop(refused);
+        counter.signal.send();
+    }
+}
+
+/// The buffers of a job, one for each place of its window.
+pub struct Loans {
+    counter: Arc<Counter>,
+    at_home: KVec<Option<DeviceBio<Loan>>>,
+    lent: u32,
+}
+
+impl Loans {
+    /// `count` buffers of `pages` pages each. May sleep. Errors: `ENOMEM`.
+    pub fn new(signal: Arc<Signal>, count: usize, pages: usize) -> Result<Self> {
+        let returned = KVec::with_capacity(count, GFP_KERNEL)?;
+        let counter = Arc::pin_init(
+            pin_init!(Counter {
+                signal,
+                returned <- new_spinlock_irq!(returned, "dst_job_returned"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let mut at_home = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            at_home.push(Some(DeviceBio::new(pages)?), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            counter,
+            at_home,
+            lent: 0,
+        })
+    }
+
+    /// Buffers that are not here.
+    pub fn lent(&self) -> u32 {
+        self.lent
+    }
+
+    /// Takes a buffer that came back, and puts it in its place.
+    pub fn collect(&mut self) -> Option<(usize, Status)> {
+        let Returned { index, status, bio } = self.counter.returned.lock().pop()?;
+        if let Some(place) = self.at_home.get_mut(index) {
+            *place = Some(bio);
+        }
+        self.lent = self.lent.saturating_sub(1);
+        Some((index, status))
+    }
+
+    /// Reads `sectors` at `sector` of `node` into buffer `index`. `false` if there is no such buffer,
+    /// or not so large a one, which is a fault of the job's. Process context; sleeps for memory and,
+    /// on a local node, in the device's driver. The buffer may have come back when this returns.
+    #[must_use]
+    pub fn read(
+        &mut self,
+        index: usize,
+        node: &Node,
+        permit: Permit,
+        sector: u64,
+        sectors: u32,
+    ) -> bool {
+        let place = self.at_home.get_mut(index);
+        let Some((place, buffer)) = place.and_then(|place| place.take().map(|bio| (place, bio)))
+        else {
+            return false;
+        };
+        let loan = Loan {
+            counter: self.counter.clone(),
+            index,
+        };
+        let Some(bytes) = sectors.checked_shl(SECTOR_SHIFT) else {
+            *place = Some(buffer);
+            return false;
+        };
+        match buffer.lend(DeviceOp::Read, sector, bytes, loan) {
+            Ok(bio) => {
+                self.lent = self.lent.saturating_add(1);
+                let iter = bio.iter();
+                let piece = Piece::new(bio.share(), iter, sector, permit.admitted).in_background();
+                node.submit(permit.room, piece);
+                true
+            }
+            Err((buffer, loan)) => {
+                *place = Some(buffer);
+                drop(loan);
+                false
+            }
+        }
+    }
+}
