@@ -41,6 +41,11 @@ pub fn option_of(form: Form, operation: &str, attribute: &str) -> Option<String>
         ("export", "backlog") => ("-b", "--backlog"),
         ("export", "max-clients") => ("", "--max-clients"),
         ("export", "id") => ("", "EXPORT"),
+        ("job", "id") => ("", "ID"),
+        ("job", "storage") => ("", "STORAGE"),
+        ("job", "node-index") => ("", "--node"),
+        ("job", "rate-limit") => ("", "--rate-limit"),
+        ("job", "min-rate") => ("", "--min-rate"),
         _ => ("", ""),
     };
     let option = if form == Form::Legacy { legacy } else { verbs };
@@ -67,7 +72,20 @@ pub fn hint(form: Form, request: &Request, error: &Error) -> Option<String> {
         "node-suspend" | "node-resume" | "node-clear" => suspension(request, errno, attribute),
         "node-add" | "node-del" => node(request, errno, attribute, error),
         "export-add" => export_add(errno, attribute),
+        "job-begin" => job_begin(request, errno, attribute),
+        _ if request.name.starts_with("job-") => Some("\"dst job list\" lists the jobs".into()),
         "export-del" | "export-set" | "export-get" => export_other(request, errno),
+        _ => None,
+    }
+}
+
+fn job_begin(request: &Request, errno: i32, attribute: &str) -> Option<String> {
+    let name = request.value(attr::job::STORAGE).unwrap_or_default();
+    match (errno, attribute) {
+        (ENOENT, "storage") => Some("\"dst status\" lists the storages".into()),
+        (EINVAL, "storage") => Some(format!("\"dst start {name}\" starts it")),
+        (ENOENT, _) => Some(format!("\"dst status {name}\" shows its nodes")),
+        (EBUSY | ENOSPC, _) => Some("\"dst job list\" lists the jobs".into()),
         _ => None,
     }
 }

@@ -188,6 +188,10 @@ pub fn allow(a: &Attr<'_>) -> Read<Allow> {
     Ok(Allow { prefix, access })
 }
 
+pub mod job;
+
+pub use job::Job;
+
 record! {
     /// A storage.
     Storage from storage {

@@ -383,3 +383,66 @@ pub fn connection_dump(storage: Option<&str>, export_id: Option<u32>) -> Request
 pub fn info_get() -> Request {
     Request::new(cmd::INFO_GET, "info-get", attr::info::NAMES)
 }
+
+/// How fast a job may be; what is not given is chosen, or stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// Most bytes in a second; 0 for no limit.
+    pub limit: Option<u64>,
+    /// Bytes in a second however busy the application is.
+    pub floor: Option<u64>,
+}
+
+fn job(command: u8, name: &'static str) -> Request {
+    Request::new(command, name, attr::job::NAMES)
+}
+
+fn job_pace(request: Request, pace: Pace) -> Request {
+    request
+        .maybe(attr::job::RATE_LIMIT, uint_value(pace.limit))
+        .maybe(attr::job::MIN_RATE, uint_value(pace.floor))
+}
+
+/// Begins to read every sector of a storage, or of one of its nodes.
+pub fn job_verify(storage: &str, node: Option<u32>, pace: Pace) -> Request {
+    use uapi::job_kind::{NAMES, VERIFY};
+    let request = job(cmd::JOB_BEGIN, "job-begin")
+        .with(attr::job::KIND, Value::Enum(VERIFY, NAMES))
+        .text(attr::job::STORAGE, storage)
+        .maybe(attr::job::NODE_INDEX, u32_value(node));
+    job_pace(request, pace)
+}
+
+fn one_job(command: u8, name: &'static str, id: u32) -> Request {
+    job(command, name).with(attr::job::ID, Value::U32(id))
+}
+
+/// Asks for one job.
+pub fn job_get(id: u32) -> Request {
+    one_job(cmd::JOB_GET, "job-get", id)
+}
+
+/// Asks for all jobs.
+pub fn job_dump() -> Request {
+    job(cmd::JOB_GET, "job-get")
+}
+
+/// Lets a job wait.
+pub fn job_pause(id: u32) -> Request {
+    one_job(cmd::JOB_PAUSE, "job-pause", id)
+}
+
+/// Lets a job go on.
+pub fn job_resume(id: u32) -> Request {
+    one_job(cmd::JOB_RESUME, "job-resume", id)
+}
+
+/// Ends a job.
+pub fn job_cancel(id: u32) -> Request {
+    one_job(cmd::JOB_CANCEL, "job-cancel", id)
+}
+
+/// Changes how fast a job may be.
+pub fn job_set(id: u32, pace: Pace) -> Request {
+    job_pace(one_job(cmd::JOB_SET, "job-set", id), pace)
+}

@@ -3,6 +3,7 @@
 //! The verbs, as the user types them.
 
 use super::boot::{Down, Label, Restore, Save};
+use super::job::JobVerb;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 const AFTER_HELP: &str = "\
@@ -106,6 +107,9 @@ pub enum Verb {
     /// Connections to and from other machines
     #[command(subcommand)]
     Connection(ConnectionVerb),
+    /// Long work on storages: verify
+    #[command(subcommand)]
+    Job(JobVerb),
     /// Follow what happens
     Events(Events),
     /// Show the module's version, abilities and limits

@@ -4,7 +4,7 @@
 
 use crate::env::Env;
 use crate::error::Error;
-use crate::model::{Connection, Export, Node, Storage};
+use crate::model::{Connection, Export, Job, Node, Storage};
 use crate::netlink::client::Reply;
 use crate::netlink::codec::Malformed;
 use crate::netlink::uapi::cmd;
@@ -108,6 +108,18 @@ fn describe(event: &Reply) -> Result<Option<(String, Value)>, Malformed> {
             let reason = because(c.reason.as_ref());
             let text = format!("connection {}{peer}{of} is {}{reason}", c.id, c.state);
             (text, json!({"event": "connection", "connection": c}))
+        }
+        cmd::JOB_NTF => {
+            let j = Job::decode(bytes)?;
+            let reason = because(j.reason.as_ref());
+            let text = format!(
+                "job {} ({}) is {}, {} %{reason}",
+                j.id,
+                j.title(),
+                j.state,
+                j.percent()
+            );
+            (text, json!({"event": "job", "job": j}))
         }
         _ => return Ok(None),
     }))

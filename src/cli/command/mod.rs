@@ -7,6 +7,7 @@ pub mod down;
 pub mod events;
 pub mod export;
 pub mod info;
+pub mod job;
 pub mod label;
 pub mod legacy;
 pub mod node;
@@ -44,6 +45,7 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Export(ExportVerb::Del(args)) => export::delete_verb(env, args),
         Verb::Export(ExportVerb::Set(args)) => export::set(env, args),
         Verb::Connection(ConnectionVerb::List(args)) => connection::list(env, args),
+        Verb::Job(verb) => job::run(env, verb),
         Verb::Events(args) => events::follow(env, args.count),
         Verb::Info => info::info(env),
         Verb::Top(args) => top::top(env, args.interval, args.count),

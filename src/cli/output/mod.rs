@@ -41,7 +41,7 @@ impl Style {
     /// `text`, coloured after what `state` means to the user.
     pub fn state(self, text: &str, state: &str) -> String {
         match state {
-            "running" | "up" | "listening" | "established" => self.paint(text, GREEN),
+            "running" | "up" | "listening" | "established" | "done" => self.paint(text, GREEN),
             "failed" | "closed" => self.paint(text, RED),
             "configuring" | "configured" => text.to_string(),
             _ => self.paint(text, YELLOW),
