@@ -27,7 +27,7 @@ use crate::{
         refusal::{Field, Refusal},
     },
 };
-use core::future::Future;
+use core::{future::Future, pin::Pin};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -42,6 +42,9 @@ pub const MAX_JOBS: usize = 16;
 
 /// As many jobs that have ended are remembered.
 const REMEMBERED: usize = 16;
+
+/// What a job does, on the heap: it is moved several times before it runs.
+pub type Work = Pin<KBox<dyn Future<Output = Outcome> + Send>>;
 
 /// What a request comes to.
 pub type Result<T = ()> = core::result::Result<T, Refusal>;
@@ -137,17 +140,16 @@ impl Registry {
         Ok(job.begun().id)
     }
 
-    /// Makes a job for the work that `make` returns, and its thread.
-    fn launch<F>(
+    /// Makes a job for the work that `make` returns, and its thread. Apart, as its frame is large
+    /// and a request deep.
+    #[inline(never)]
+    fn launch(
         &self,
         site: &Site,
         config: &JobConfig,
         total: u64,
-        make: impl FnOnce(Arc<Job>) -> kernel::error::Result<F>,
-    ) -> Answer<Arc<Job>>
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
+        make: impl FnOnce(Arc<Job>) -> kernel::error::Result<Work>,
+    ) -> Answer<Arc<Job>> {
         let claim = Claim {
             storage: site.number,
             node: config.node,

@@ -12,6 +12,7 @@ use super::{
     job::{Job, Order, Outcome, Progress},
     loans::Loans,
     pace::Pace,
+    registry::Work,
 };
 use crate::{
     dst_core::{
@@ -33,7 +34,7 @@ use crate::{
     },
     sys::bio::{Op, Status, SECTOR_SHIFT},
 };
-use core::{fmt, num::NonZeroU32};
+use core::{fmt, future::Future, num::NonZeroU32};
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
 /// Extents in flight.
@@ -105,7 +106,8 @@ impl Plan {
     }
 
     /// The reading, as `job`. May sleep. Errors: `ENOMEM`.
-    pub fn work(self, job: Arc<Job>) -> Result<impl core::future::Future<Output = Outcome> + Send> {
+    #[inline(never)]
+    pub fn work(self, job: Arc<Job>) -> Result<Work> {
         let pages = (EXTENT as usize).div_ceil(PAGE_SIZE);
         let pace = Pace::new(&job.order(), job.now());
         let reader = Reader {
@@ -115,7 +117,9 @@ impl Plan {
             job,
         };
         let timer = Timer::new()?;
-        Ok(reader.run(self, timer))
+        let body: KBox<dyn Future<Output = Outcome> + Send> =
+            KBox::new(reader.run(self, timer), GFP_KERNEL)?;
+        Ok(body.into())
     }
 }
 
