@@ -214,6 +214,7 @@ macro_rules! errnos {
 errnos! {
     EPERM = 1,
     ENOENT = 2,
+    ESRCH = 3,
     EINTR = 4,
     EIO = 5,
     ENXIO = 6,

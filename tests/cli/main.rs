@@ -8,6 +8,7 @@ mod down;
 mod errors;
 mod fake;
 mod formats;
+mod job;
 mod label;
 mod legacy;
 mod output;

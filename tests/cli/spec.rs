@@ -51,6 +51,7 @@ fn attributes_have_the_numbers_of_the_specification() {
         ("connection", attr::connection::NAMES),
         ("pool", attr::pool::NAMES),
         ("info", attr::info::NAMES),
+        ("job", attr::job::NAMES),
     ] {
         assert_eq!(attributes(set), names, "{set}");
     }
@@ -89,6 +90,13 @@ fn commands_have_the_numbers_of_the_specification() {
         ("node-suspend", cmd::NODE_SUSPEND),
         ("node-resume", cmd::NODE_RESUME),
         ("node-clear", cmd::NODE_CLEAR),
+        ("job-begin", cmd::JOB_BEGIN),
+        ("job-get", cmd::JOB_GET),
+        ("job-ntf", cmd::JOB_NTF),
+        ("job-pause", cmd::JOB_PAUSE),
+        ("job-resume", cmd::JOB_RESUME),
+        ("job-cancel", cmd::JOB_CANCEL),
+        ("job-set", cmd::JOB_SET),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }
@@ -109,6 +117,7 @@ fn the_document_tells_every_exit_code_and_every_field() {
         serde_json::json!(dst_cli::model::Connection::default()),
         serde_json::json!(dst_cli::model::Info::default()),
         serde_json::json!(dst_cli::model::Pool::default()),
+        serde_json::json!(dst_cli::model::Job::default()),
     ];
     for record in records {
         for field in record.as_object().unwrap().keys() {

@@ -73,6 +73,7 @@ pub(crate) struct Export {
 pub(crate) struct Kernel {
     pub(crate) storages: Vec<Storage>,
     pub(crate) exports: Vec<Export>,
+    pub(crate) jobs: Vec<super::jobs::Job>,
     /// Attributes of connections to be dumped.
     pub(crate) connections: Vec<AttrWriter>,
     pub(crate) faults: Vec<Fault>,
@@ -92,7 +93,7 @@ pub(crate) struct Kernel {
     pub(crate) events: VecDeque<Option<(u8, AttrWriter)>>,
 }
 
-fn fail(errno: i32, message: &'static str, point: Point) -> Fault {
+pub(super) fn fail(errno: i32, message: &'static str, point: Point) -> Fault {
     Fault {
         operation: "",
         errno,
@@ -104,18 +105,18 @@ fn fail(errno: i32, message: &'static str, point: Point) -> Fault {
 pub(crate) type Answer = Result<Vec<AttrWriter>, Fault>;
 
 /// Attributes of one request, picked by type.
-struct Given<'a>(Vec<Attr<'a>>);
+pub(super) struct Given<'a>(Vec<Attr<'a>>);
 
 impl Given<'_> {
     fn attr(&self, kind: u16) -> Option<&Attr<'_>> {
         self.0.iter().find(|a| a.kind == kind)
     }
 
-    fn text(&self, kind: u16) -> Option<String> {
+    pub(super) fn text(&self, kind: u16) -> Option<String> {
         self.attr(kind).map(Attr::text)
     }
 
-    fn number(&self, kind: u16) -> Option<u64> {
+    pub(super) fn number(&self, kind: u16) -> Option<u64> {
         self.attr(kind).map(|a| a.number().unwrap())
     }
 
@@ -226,6 +227,9 @@ impl Kernel {
             }
             cmd::EXPORT_GET => Ok(self.exports.iter().map(Export::tell).collect()),
             cmd::CONNECTION_GET => Ok(self.connections.clone()),
+            cmd::JOB_BEGIN..=cmd::JOB_SET => {
+                super::jobs::perform(&mut self.jobs, command, &given, dump)
+            }
             cmd::INFO_GET => Ok(vec![super::tell::info()]),
             other => panic!("the program sent command {other}"),
         }

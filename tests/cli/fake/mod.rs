@@ -3,6 +3,7 @@
 //! A kernel of our own: it answers netlink messages as the module does, as far as the program
 //! can tell, and keeps a record of what it was asked to change.
 
+pub(crate) mod jobs;
 mod kernel;
 mod socket;
 mod tell;

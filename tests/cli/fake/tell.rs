@@ -145,6 +145,12 @@ pub(crate) fn describe(command: u8, attrs: Attrs<'_>) -> String {
         cmd::EXPORT_SET => ("export-set", attr::export::NAMES),
         cmd::EXPORT_GET => ("export-get", attr::export::NAMES),
         cmd::CONNECTION_GET => ("connection-get", attr::connection::NAMES),
+        cmd::JOB_BEGIN => ("job-begin", attr::job::NAMES),
+        cmd::JOB_GET => ("job-get", attr::job::NAMES),
+        cmd::JOB_PAUSE => ("job-pause", attr::job::NAMES),
+        cmd::JOB_RESUME => ("job-resume", attr::job::NAMES),
+        cmd::JOB_CANCEL => ("job-cancel", attr::job::NAMES),
+        cmd::JOB_SET => ("job-set", attr::job::NAMES),
         cmd::INFO_GET => ("info-get", attr::info::NAMES),
         other => panic!("the program sent command {other}"),
     };
@@ -175,6 +181,7 @@ fn value(operation: &str, key: &str, attribute: &Attr<'_>) -> String {
         "worker-nice" => i32::from_ne_bytes(attribute.value.try_into().unwrap()).to_string(),
         "address" => model::address(attribute).unwrap().to_string(),
         "allow" => model::allow(attribute).unwrap().to_string(),
+        "kind" if operation == "job-begin" => "verify".into(),
         "kind" => {
             uapi::node_kind::NAMES[usize::try_from(attribute.number().unwrap()).unwrap()].into()
         }
