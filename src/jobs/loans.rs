@@ -123,7 +123,7 @@ impl Loans {
             counter: self.counter.clone(),
             index,
         };
-        let Some(bytes) = sectors.checked_shl(SECTOR_SHIFT) else {
+        let Some(bytes) = sectors.checked_mul(1 << SECTOR_SHIFT) else {
             *place = Some(buffer);
             return false;
         };

@@ -195,9 +195,8 @@ impl Registry {
         list.next_id = list.next_id.saturating_add(1);
         // There is room.
         let _ = list.jobs.push(job.clone(), GFP_KERNEL);
-        let forgotten = forget_old(&mut list.jobs);
+        forget_old(&mut list.jobs);
         drop(list);
-        drop(forgotten);
         self.shared.generation.fetch_add(1, ordering::Relaxed);
         Ok(job)
     }
@@ -344,15 +343,17 @@ fn check_others(jobs: &[Arc<Job>], claim: &Claim) -> Answer {
 }
 
 /// Takes jobs out that ended before many others did, the oldest first.
-fn forget_old(jobs: &mut KVec<Arc<Job>>) -> Option<Arc<Job>> {
-    let ended = || jobs.iter().filter(|job| job.has_ended());
-    // One came, so at most one is too many.
-    if ended().count() <= REMEMBERED {
-        return None;
+fn forget_old(jobs: &mut KVec<Arc<Job>>) {
+    loop {
+        let ended = || jobs.iter().filter(|job| job.has_ended());
+        if ended().count() <= REMEMBERED {
+            return;
+        }
+        let Some(oldest) = ended().next().cloned() else {
+            return;
+        };
+        // Its task has a share in it, which must not be the last one.
+        oldest.reap();
+        jobs.retain(|job| !Arc::ptr_eq(job, &oldest));
     }
-    let oldest = ended().next().cloned()?;
-    // Its task has a share in it, which must not be the last one.
-    oldest.reap();
-    jobs.retain(|job| !Arc::ptr_eq(job, &oldest));
-    Some(oldest)
 }

@@ -13,7 +13,7 @@ use crate::{
     sys::{
         bio::{Bio, Op, SharedBio, Status},
         bio_set::{BioSet, CloneEnd, Keep},
-        device_bio::{DeviceFlags, DeviceOp},
+        device_bio::{DeviceBio, DeviceBioEnd, DeviceFlags, DeviceOp},
     },
 };
 use kernel::{
@@ -258,5 +258,54 @@ pub fn waits_for_all() -> Result {
     check!(ends.count() == 1);
     drop(ends.source());
     check!(sent.status()? == Status::Ok);
+    Ok(())
+}
+
+/// What is lent and refused is given back at once.
+struct Refused;
+
+impl DeviceBioEnd for Refused {
+    fn end(self, _bio: DeviceBio<Self>, _status: Status) {}
+}
+
+/// A bio that is lent has no device, goes the way of an accepted one, comes back with what was read
+/// when its last handle is gone, and tells the first error.
+pub fn lent() -> Result {
+    let scene = Scene::new(2)?;
+    let size = 3 * PAGE_SIZE;
+    let bytes = pattern(size, 7)?;
+    for status in [Status::Ok, Status::Medium] {
+        let (sent, bio) = Sent::lent(777, u32::try_from(size)?)?;
+        check!(bio.op() == Op::Read && bio.sector() == 777 && bio.bytes() as usize == size);
+        let source = bio.share();
+        // One half goes to a local device, the other is filled as by a socket.
+        let half = u32::try_from(size / 2)?;
+        let clone = scene.clone(&source, (0, half), 4096, Keep::DATA)?;
+        clone.write_at(&clone.iter(), &bytes[..size / 2])?;
+        let mut rest = source.iter();
+        source.advance(&mut rest, half);
+        source.write_at(&rest, &bytes[size / 2..])?;
+        check!(rest.sector() == 777 + u64::from(half >> 9));
+        clone.end(Status::Ok);
+        drop(scene.ends.source());
+        check!(!sent.has_ended());
+        source.fail(status);
+        drop(source);
+        let (buffer, told) = sent.outcome()?;
+        check!(told == status);
+        let mut found = pattern(size, 0)?;
+        buffer.read_at(0, &mut found)?;
+        check!(found[..] == bytes[..]);
+    }
+    for (op, bytes) in [
+        (DeviceOp::Read, 0),
+        (DeviceOp::Read, 100),
+        (DeviceOp::Write, 8192),
+        (DeviceOp::Discard, 512),
+    ] {
+        let buffer = DeviceBio::new(1)?;
+        check!(PAGE_SIZE != 4096 || buffer.lend(op, 0, bytes, Refused).is_err());
+    }
+    check!(scene.counter.dropped() == 2);
     Ok(())
 }

@@ -288,6 +288,15 @@ impl DeviceBioEnd for Ended {
 }
 
 impl Sent {
+    /// A bio that is lent, not sent: `bytes` bytes to be read at `sector`, and what it tells.
+    pub fn lent(sector: u64, bytes: u32) -> Result<(Self, Bio)> {
+        let this = Self::new()?;
+        let pages = (bytes as usize).div_ceil(PAGE_SIZE);
+        let buffer = DeviceBio::new(pages)?;
+        let lent = buffer.lend(DeviceOp::Read, sector, bytes, Ended(this.0.clone()));
+        Ok((this, lent.map_err(|_| EINVAL)?))
+    }
+
     fn new() -> Result<Self> {
         Ok(Self(Arc::pin_init(
             pin_init!(Outcome {

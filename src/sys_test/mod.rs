@@ -53,5 +53,7 @@ crate::suites! {
     dst_sys_bio = bio: {
         operations, statuses, dropped, pieces, foreign_pieces, copies, shared, first_error, lists
     };
-    dst_sys_bio_set = bio_set: { clones, flags, flushes, beyond_the_reserve, waits_for_all };
+    dst_sys_bio_set = bio_set: {
+        clones, flags, flushes, beyond_the_reserve, waits_for_all, lent
+    };
 }

@@ -153,7 +153,7 @@ fn block(style: Style, job: &Job) -> String {
     if let (Some(sector), Some(node)) = (job.bad_sector, job.bad_node) {
         lines.push(format!("  bad sector: {sector}, on node {node}"));
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 /// How far a job is, in one line.
