@@ -13,11 +13,13 @@ network server client
 disk ground 48M
 hanging far "$ground"
 module_load
+# Before what is left of the module is taken away: that waits for the device.
+at_exit fsfreeze -u "$work/far"
 serve server "$far"
 listen=$(address server):1025
-# A request is left unanswered once, for a second, and then ends in error.
+# A request that is left unanswered for six seconds ends in error.
 create() {
-	on client timeout 120 dst create storage --raw --connections 2 --request-timeout 1 --request-tries 1 "$listen" >/dev/null
+	on client timeout 120 dst create storage --raw --connections 2 --request-timeout 2 --request-tries 3 "$listen" >/dev/null
 }
 for version in 1 2 3 4; do pattern 65536 "$version" >"$work/$version"; done
 # put VERSION: writes it over the first 64 KiB.
@@ -49,7 +51,9 @@ if put 1; then fail "a write to a device that hangs succeeds"; fi
 wait_until 60 draining || fail "the server is not draining: $(on client dst status storage)"
 put 3 &
 newer=$!
-sleep 2
+waits() { (($(node_file storage 0 in_flight) > 0)); }
+wait_until 30 waits || fail "the newer write is nowhere"
+sleep 1
 ! gone "$newer" || fail "a newer write did not wait: $(cat "$work/error")"
 fsfreeze -u "$work/far"
 wait_until 60 gone "$newer" || fail "the newer write does not end: $(on client dst status storage)"

@@ -3,7 +3,7 @@
 //! The state of the fake kernel and its rules, as far as the program can tell them.
 
 use super::socket::{message, refuse, FAMILY, GROUP};
-use dst_cli::error::errno::{EADDRNOTAVAIL, EALREADY, EBUSY, EEXIST, EINVAL, ENOENT};
+use dst_cli::error::errno::{EADDRNOTAVAIL, EBUSY, EEXIST, EINVAL, ENOENT};
 use dst_cli::model;
 use dst_cli::netlink::codec::{flags, message_type, Attr, AttrWriter, Attrs};
 use dst_cli::netlink::uapi::{self, attr, cmd};
@@ -136,7 +136,7 @@ impl Given<'_> {
 
 impl Storage {
     /// The one node that a request means.
-    fn position(&self, given: &Given<'_>) -> Result<usize, Fault> {
+    pub(super) fn position(&self, given: &Given<'_>) -> Result<usize, Fault> {
         let index = given.number(attr::node::INDEX);
         let path = given.text(attr::node::PATH);
         let address = given.address(attr::node::ADDRESS);
@@ -235,7 +235,7 @@ impl Kernel {
         }
     }
 
-    fn find(&mut self, name: &str, kind: u16) -> Result<&mut Storage, Fault> {
+    pub(super) fn find(&mut self, name: &str, kind: u16) -> Result<&mut Storage, Fault> {
         let found = self.storages.iter_mut().find(|s| s.name == name);
         found.ok_or_else(|| {
             fail(
@@ -395,64 +395,6 @@ impl Kernel {
         let found = storage.position(given)?;
         storage.nodes.remove(found);
         Ok(vec![])
-    }
-
-    fn node_clear(&mut self, given: &Given<'_>) -> Answer {
-        let name = given.text(attr::node::STORAGE).unwrap();
-        let storage = self.find(&name, attr::node::STORAGE)?;
-        let found = storage.position(given)?;
-        let node = &mut storage.nodes[found];
-        if !std::mem::replace(&mut node.write_error, false) {
-            return Err(fail(
-                EINVAL,
-                "node 1 of \"storage\" has no write error",
-                Point::Nowhere,
-            ));
-        }
-        let mut reply = AttrWriter::new();
-        reply
-            .string(attr::node::STORAGE, &name)
-            .u32(attr::node::INDEX, node.index);
-        Ok(vec![reply])
-    }
-
-    fn node_suspend(&mut self, given: &Given<'_>, suspend: bool) -> Answer {
-        let name = given.text(attr::node::STORAGE).unwrap();
-        let storage = self.find(&name, attr::node::STORAGE)?;
-        if storage.state != uapi::storage_state::RUNNING {
-            return Err(fail(
-                EINVAL,
-                "the storage \"storage\" is not started: there is no I/O to its nodes",
-                Point::At(attr::node::STORAGE),
-            ));
-        }
-        let found = storage.position(given)?;
-        let node = &mut storage.nodes[found];
-        let mut reply = AttrWriter::new();
-        reply
-            .string(attr::node::STORAGE, &name)
-            .u32(attr::node::INDEX, node.index);
-        match (suspend, std::mem::replace(&mut node.suspended, suspend)) {
-            (true, true) => Err(fail(
-                EALREADY,
-                "node 1 of \"storage\" is suspended already",
-                Point::Nowhere,
-            )),
-            (false, false) => Err(fail(
-                EINVAL,
-                "node 1 of \"storage\" is not suspended",
-                Point::Nowhere,
-            )),
-            (false, true) => Ok(vec![reply]),
-            (true, false) => {
-                // What hangs is told by tests of the output.
-                let left = u32::from(given.number(attr::node::TIMEOUT).is_some()) * 3;
-                reply
-                    .u32(attr::node::IN_FLIGHT, left)
-                    .u32(attr::node::QUEUED, 0);
-                Ok(vec![reply])
-            }
-        }
     }
 
     fn export_add(&mut self, given: &Given<'_>) -> Answer {

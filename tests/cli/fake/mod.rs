@@ -5,6 +5,7 @@
 
 pub(crate) mod jobs;
 mod kernel;
+mod running;
 mod socket;
 mod tell;
 
