@@ -64,7 +64,14 @@ pub fn start(storage: &Arc<Storage>, force: bool, patience: Patience<'_>) -> Out
     let members = copy_of(&storage.state().members)?;
     check_numbers(&members)?;
     let plan = check(storage, &members, force, patience)?;
-    let running = build(storage, &members, plan, force, patience)?;
+    let built = build(storage, &members, plan, force, patience);
+    if built.is_err() {
+        // Connections that were given away may have been made anew by tasks that have ended since.
+        for member in members.iter().filter(|member| !member.is_connected()) {
+            member.renew_session();
+        }
+    }
+    let running = built?;
     let shown = show(storage, &running);
     if shown.is_err() {
         undo(storage, &members, &running);

@@ -107,8 +107,8 @@ fio --output="$work/load.log" --name=load --filename=/dev/dst --direct=1 --ioeng
 	--size=8m --time_based --runtime=300 &
 load=$!
 at_exit kill "$load"
-reading() { (($(cat /sys/devices/storage/read_ios) > 1000)); }
-wait_until 60 reading || fail "the load does not read"
+reading() { (($(cat /sys/devices/storage/read_ios) > 300)); }
+wait_until 180 reading || fail "the load does not read"
 id=$(begun --node 0 --min-rate 1M)
 slow() { (($(job "$id" rate) > 0 && $(job "$id" rate) < 3 << 20)); }
 wait_until 60 slow || fail "beside I/O the rate is $(job "$id" rate)"
