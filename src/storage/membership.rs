@@ -178,6 +178,7 @@ impl Membership {
             sequence: old.saturating_add(1),
             created: now,
             updated: now,
+            partner: None,
         })
     }
 

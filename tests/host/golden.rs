@@ -9,11 +9,11 @@
 use std::path::PathBuf;
 
 use crc32c::crc32c;
-use dst_core::label::{Label, LABEL_BYTES};
+use dst_core::label::{features, state, Label, Partner, LABEL_BYTES};
 use dst_core::session::{plain_head, Head, Mode, Preface, Receiver};
 use dst_core::wire::*;
 
-use crate::samples::{agreed, hello_request, label};
+use crate::samples::{agreed, hello_request, label, text};
 
 fn golden(name: &str, made: &[u8]) -> Vec<u8> {
     let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -119,4 +119,28 @@ fn label_of_a_linear_storage() {
     let kept = golden("label-linear.bin", &block);
     let mut kept: [u8; LABEL_BYTES] = kept.try_into().unwrap();
     assert_eq!(Label::decode(&mut kept, crc32c), Ok(label()));
+}
+
+#[test]
+fn labels_with_a_partner() {
+    for (name, state) in [
+        ("label-taken-over.bin", state::IN_SYNC),
+        ("label-copy.bin", state::COPY),
+        ("label-replaced.bin", state::REPLACED),
+    ] {
+        let label = Label {
+            incompat: features::MIGRATION,
+            events: 3,
+            state,
+            partner: Some(Partner {
+                node: *b"partner-0123456!",
+                place: text("10.0.0.1:4711/kano"),
+            }),
+            ..label()
+        };
+        let mut block = [0; LABEL_BYTES];
+        label.encode(&mut block, crc32c).unwrap();
+        let mut kept: [u8; LABEL_BYTES] = golden(name, &block).try_into().unwrap();
+        assert_eq!(Label::decode(&mut kept, crc32c), Ok(label));
+    }
 }

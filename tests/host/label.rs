@@ -166,6 +166,63 @@ fn labels_that_cannot_be_used() {
     }
 }
 
+/// A label with a partner, written over the one without.
+fn moving(state: u32) -> [u8; LABEL_BYTES] {
+    let partner = Partner {
+        node: [0xaa; 16],
+        place: text("/dev/vdb"),
+    };
+    let label = Label {
+        incompat: features::MIGRATION,
+        state,
+        partner: Some(partner),
+        ..label()
+    };
+    let mut moving = block(&self::label());
+    moving[376..].fill(0xa5);
+    label.encode(&mut moving, crc32c).unwrap();
+    assert_eq!(decode(moving), Ok(label));
+    moving
+}
+
+#[test]
+fn the_partner_of_a_label() {
+    let mut block = moving(state::REPLACED);
+    assert_eq!(block[32], 1);
+    assert_eq!(&block[296..312], [0xaa; 16]);
+    assert_eq!(&block[312..322], b"/dev/vdb\0\0");
+    assert!(block[376..].iter().all(|b| *b == 0xa5));
+    // Without it all is as it was.
+    label().encode(&mut block, crc32c).unwrap();
+    assert!(block[256..376].iter().all(|b| *b == 0));
+    assert_eq!(decode(block), Ok(label()));
+}
+
+#[test]
+fn labels_with_an_impossible_partner() {
+    let faults: [fn(&mut [u8; LABEL_BYTES]); 6] = [
+        |b| b[296..312].fill(0),
+        |b| b.copy_within(56..72, 296),
+        |b| b[312..376].fill(b'x'),
+        |b| b[330] = b'x',
+        |b| b[224] = 4,
+        // No version without the feature knows this state.
+        |b| b[32] = 0,
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let mut block = moving(state::COPY);
+        fault(&mut block);
+        block[12..16].fill(0);
+        let crc = crc32c(&block).to_le_bytes();
+        block[12..16].copy_from_slice(&crc);
+        let error = decode(block).expect_err("impossible field");
+        assert!(matches!(error, LabelError::Field(_)), "{number}: {error:?}");
+    }
+    let mut wrong = label();
+    wrong.incompat = features::MIGRATION;
+    assert!(wrong.encode(&mut [0; LABEL_BYTES], crc32c).is_err());
+}
+
 #[test]
 fn nothing_is_written_that_could_not_be_read() {
     let mut wrong = label();
@@ -263,11 +320,13 @@ prop_compose! {
         algorithm in "[a-z_]{1,31}", place in (0_u32..256, 1_u32..256),
         range in (0_u64..1 << 53, 1_u64..1 << 53), spare in (0_u64..1 << 20, 0_u64..1 << 20),
         numbers in any::<[u64; 7]>(),
+        partner in proptest::option::of((any::<[u8; 16]>(), "[ -~]{0,63}")),
     ) -> Label {
+        let partner = partner.map(|(node, place)| Partner { node, place: text(&place) });
         Label {
             compat: numbers[0],
             ro_compat: numbers[1],
-            incompat: 0,
+            incompat: partner.map_or(0, |_| features::MIGRATION),
             storage: ids.0,
             node: ids.1,
             name: text(&name),
@@ -280,10 +339,11 @@ prop_compose! {
             device_sectors: range.1 + spare.0 + spare.1,
             epoch: numbers[2],
             events: numbers[3],
-            state: state::IN_SYNC,
+            state: partner.map_or(state::IN_SYNC, |_| 1 + numbers[0] as u32 % 3),
             sequence: numbers[4],
             created: numbers[5],
             updated: numbers[6],
+            partner,
         }
     }
 }

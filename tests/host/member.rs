@@ -3,9 +3,9 @@
 //! Does a labelled node belong where it is put? Every disagreement in the words that the
 //! administrator reads.
 
-use dst_core::label::{check_membership, Expected};
+use dst_core::label::{check_membership, features, state, Expected, Label, Mismatch, Partner};
 
-use crate::samples::label;
+use crate::samples::{label, text};
 
 /// What the sample label says.
 const RIGHT: Expected<'static> = Expected {
@@ -90,4 +90,40 @@ fn a_node_of_another_size() {
          and has room for 2048 sectors (1 MiB) now; \
          its device was resized or exported differently"
     );
+}
+
+#[test]
+fn a_node_that_is_not_there() {
+    let moving = |state, place| Label {
+        incompat: features::MIGRATION,
+        state,
+        partner: Some(Partner {
+            node: [1; 16],
+            place: text(place),
+        }),
+        ..label()
+    };
+    let told = |state, place| {
+        let label = moving(state, place);
+        let told = check_membership(&label, &RIGHT).map_err(|mismatch| mismatch.to_string());
+        told.err()
+    };
+    assert_eq!(told(state::IN_SYNC, "/dev/vdb"), None);
+    assert_eq!(
+        told(state::REPLACED, "/dev/vdb").unwrap(),
+        "the node has moved from this device to another one (/dev/vdb); give that one in its place"
+    );
+    assert_eq!(
+        told(state::COPY, "").unwrap(),
+        "the device is a copy of the node that was not finished; the node is on another device: \
+         give that one in its place, or finish the migration"
+    );
+    // Of another storage it is of no interest.
+    let label = moving(state::COPY, "");
+    let other = Expected {
+        name: "other",
+        ..RIGHT
+    };
+    let mismatch = check_membership(&label, &other);
+    assert_eq!(mismatch, Err(Mismatch::Name("kano", "other")));
 }

@@ -84,5 +84,6 @@ pub(crate) fn label() -> Label {
         sequence: 42,
         created: 1_700_000_000,
         updated: 1_700_000_123,
+        partner: None,
     }
 }

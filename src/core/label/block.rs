@@ -13,12 +13,13 @@
 //!  240 created u64           248 updated u64
 //!  256 bitmap sector u64     264 bitmap sectors u64   272 bitmap granularity u32
 //!  276 legs u32              280 log sector u64       288 log sectors u64
-//!  296 reserved [216]
+//!  296 partner uuid [16]     312 partner place [64]      376 reserved [136]
 //!  512 table of legs, 64 entries of 32 bytes: node uuid [16], state u32, flags u32, event u64
 //! 2560 reserved [1536]
 //! ```
 //!
-//! Numbers are little endian. Bytes 256 to 4095 are zero in a label of a linear storage; they are
+//! Numbers are little endian. Bytes 256 to 4095 are zero in a label of a linear storage, but for the
+//! partner while a node is [on its way](super::succession) to another device; the rest is
 //! laid out for mirrors and will come with bits in the feature words. Bitmap and log sectors count
 //! from the start of the metadata area.
 //!
@@ -34,7 +35,7 @@ use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::super::names;
 use super::super::text::{pad, padded_str, Text};
 use super::super::units::MAX_SECTORS;
-use super::area::Copy as Place;
+use super::{area::Copy as Place, succession::Partner};
 
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = 4096;
@@ -53,14 +54,20 @@ pub mod features {
     pub const COMPAT: u64 = 0;
     /// Whoever does not know one of these may only read.
     pub const RO_COMPAT: u64 = 0;
+    /// In `incompat`: the node is moving to another device, or has moved; the label names a partner.
+    pub const MIGRATION: u64 = 1 << 0;
     /// Whoever does not know one of these must leave the device alone.
-    pub const INCOMPAT: u64 = 0;
+    pub const INCOMPAT: u64 = MIGRATION;
 }
 
 /// States of a node as its own label knows it.
 pub mod state {
     /// The node holds the data of its range.
     pub const IN_SYNC: u32 = 1;
+    /// The device becomes a copy of its partner, which holds the data.
+    pub const COPY: u32 = 2;
+    /// The device held the data once; its partner has taken over.
+    pub const REPLACED: u32 = 3;
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -104,7 +111,9 @@ struct RawLabel {
     legs: U32,
     log_sector: U64,
     log_sectors: U64,
-    reserved1: [u8; 216],
+    partner: [u8; 16],
+    partner_place: [u8; 64],
+    reserved1: [u8; 136],
     leg_table: [RawLeg; LEGS],
     reserved2: [u8; 1536],
 }
@@ -142,7 +151,8 @@ pub struct Label {
     pub data_sectors: u64,
     /// Epoch in which the storage is owned, 0 if it never was.
     pub epoch: u64,
-    /// Counts the events of a mirror that the node has seen.
+    /// Counts what has happened to the storage and its nodes remember: the events of a mirror, the
+    /// migrations of a linear storage.
     pub events: u64,
     /// [`state`].
     pub state: u32,
@@ -152,6 +162,8 @@ pub struct Label {
     pub created: u64,
     /// When this label was written, in seconds since 1970.
     pub updated: u64,
+    /// The other device of a migration; goes with [`features::MIGRATION`] in `incompat`.
+    pub partner: Option<Partner>,
 }
 
 /// Why a block is not a label that can be used.
@@ -240,7 +252,18 @@ impl Label {
         self.check()?;
         let name = pad(self.name.as_str()).ok_or(LabelError::Field("storage name"))?;
         let algorithm = pad(self.algorithm.as_str()).ok_or(LabelError::Field("algorithm"))?;
+        let place = match &self.partner {
+            Some(partner) => {
+                pad(partner.place.as_str()).ok_or(LabelError::Field("partner place"))?
+            }
+            None => [0; 64],
+        };
         let raw: &mut RawLabel = zerocopy::transmute_mut!(&mut *block);
+        // Without the feature these bytes are none of our business, before and after.
+        if (raw.incompat.get() | self.incompat) & features::MIGRATION != 0 {
+            raw.partner = self.partner.map_or([0; 16], |partner| partner.node);
+            raw.partner_place = place;
+        }
         raw.magic = MAGIC;
         raw.version = VERSION.into();
         raw.crc = 0.into();
@@ -307,6 +330,13 @@ impl Label {
     fn from_raw(raw: &RawLabel) -> Result<Self, LabelError> {
         let name = strict(&raw.name).ok_or(LabelError::Field("storage name"))?;
         let algorithm = strict(&raw.algorithm).ok_or(LabelError::Field("algorithm"))?;
+        let partner = match raw.incompat.get() & features::MIGRATION {
+            0 => None,
+            _ => Some(Partner {
+                node: raw.partner,
+                place: strict(&raw.partner_place).ok_or(LabelError::Field("partner place"))?,
+            }),
+        };
         Ok(Self {
             compat: raw.compat.get(),
             ro_compat: raw.ro_compat.get(),
@@ -327,6 +357,7 @@ impl Label {
             sequence: raw.sequence.get(),
             created: raw.created.get(),
             updated: raw.updated.get(),
+            partner,
         })
     }
 
@@ -354,11 +385,35 @@ impl Label {
                 self.data_sectors > self.device_sectors,
                 "data area (beyond the device)",
             ),
-            (self.state != state::IN_SYNC, "state"),
+            (!self.has_possible_state(), "state"),
+            (
+                (self.incompat & features::MIGRATION != 0) != self.partner.is_some(),
+                "incompat (migration without a partner)",
+            ),
+            (
+                self.partner.is_some_and(|partner| partner.node == [0; 16]),
+                "partner (zero)",
+            ),
+            (
+                self.partner
+                    .is_some_and(|partner| partner.node == self.node),
+                "partner (the node itself)",
+            ),
         ];
         match faults.iter().find(|(wrong, _)| *wrong) {
             Some((_, field)) => Err(LabelError::Field(field)),
             None => Ok(()),
+        }
+    }
+}
+
+impl Label {
+    /// Whether the state is known, and has the partner that it needs.
+    const fn has_possible_state(&self) -> bool {
+        match self.state {
+            state::IN_SYNC => true,
+            state::COPY | state::REPLACED => self.partner.is_some(),
+            _ => false,
         }
     }
 }

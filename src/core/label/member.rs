@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::super::units::Sectors;
-use super::block::Label;
+use super::block::{state, Label};
 
 /// What the configuration of a storage says about one node. `None`: it does not say, and whatever
 /// the label says is right.
@@ -36,6 +36,10 @@ pub enum Mismatch<'a> {
     Name(&'a str, &'a str),
     /// A storage of the same name, but another one.
     Storage(&'a str),
+    /// The node is not there any more (where it is, as far as is known).
+    Replaced(&'a str),
+    /// The node is not there yet (where it is, as far as is known).
+    Copy(&'a str),
     /// Another algorithm (label's, wanted).
     Algorithm(&'a str, &'a str),
     /// Another place in the order (label's, wanted).
@@ -61,6 +65,17 @@ impl fmt::Display for Mismatch<'_> {
                 f,
                 "the node belongs to another storage that is also called \"{name}\" \
                  (their identities differ)"
+            ),
+            Self::Replaced(place) => write!(
+                f,
+                "the node has moved from this device to another one{}; give that one in its place",
+                Known(place)
+            ),
+            Self::Copy(place) => write!(
+                f,
+                "the device is a copy of the node that was not finished; the node is on another \
+                 device{}: give that one in its place, or finish the migration",
+                Known(place)
             ),
             Self::Algorithm(label, wanted) => write!(
                 f,
@@ -97,6 +112,18 @@ impl fmt::Display for Mismatch<'_> {
     }
 }
 
+/// A device's place in brackets, if it is known.
+struct Known<'a>(&'a str);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            place => write!(f, " ({place})"),
+        }
+    }
+}
+
 /// Checks that a labelled node belongs to this storage and to this place in it.
 ///
 /// # Errors
@@ -109,6 +136,15 @@ pub fn check_membership<'a>(label: &'a Label, expected: &Expected<'a>) -> Result
     }
     if expected.storage.is_some_and(|id| id != label.storage) {
         return Err(Mismatch::Storage(name));
+    }
+    let place = || match &label.partner {
+        Some(partner) => partner.place.as_str(),
+        None => "",
+    };
+    match label.state {
+        state::REPLACED => return Err(Mismatch::Replaced(place())),
+        state::COPY => return Err(Mismatch::Copy(place())),
+        _ => {}
     }
     let algorithm = label.algorithm.as_str();
     if algorithm != expected.algorithm {

@@ -10,10 +10,14 @@
 
 pub mod area;
 pub mod block;
+pub mod holder;
 pub mod member;
+pub mod succession;
 
 pub use area::{AreaError, Copy, MetadataArea, AREA_MAX_BYTES, AREA_MIN_BYTES};
 pub use block::{
     choose_newest, features, state, update_order, Choice, Label, LabelError, LABEL_BYTES, VERSION,
 };
+pub use holder::{holders, Holders, Refusal, Role};
 pub use member::{check_membership, Expected, Mismatch};
+pub use succession::{Change, Foreign, NoCopy, Partner};

@@ -3,7 +3,9 @@
 //! The description of the label and its area.
 
 use crc32c::crc32c;
-use dst_core::label::{Copy, Label, LabelError, MetadataArea, LABEL_BYTES};
+use dst_core::label::{
+    features, state, Copy, Label, LabelError, MetadataArea, Partner, LABEL_BYTES,
+};
 
 use super::{
     compare, fields, label_document, number, own, read, sample, table, Field, PATTERN, WIDE,
@@ -40,6 +42,57 @@ fn decode(block: &[u8]) -> Result<Label, LabelError> {
     Label::decode(&mut block.try_into().unwrap(), crc32c)
 }
 
+/// The partner's fields.
+const PARTNER: std::ops::Range<usize> = 296..376;
+
+/// A label with a partner.
+fn moving(state: u32) -> Label {
+    Label {
+        incompat: features::MIGRATION,
+        state,
+        partner: Some(Partner {
+            node: PATTERN,
+            place: text(&"x".repeat(63)),
+        }),
+        ..roomy()
+    }
+}
+
+#[test]
+fn the_partner_of_a_label() {
+    let rows = fields(&label_document(), "label", LABEL_BYTES);
+    let block = block(&moving(state::COPY));
+    let bytes = |name| {
+        let row = rows.iter().find(|row| row.name == name).unwrap();
+        assert!(PARTNER.contains(&row.bytes.start), "{name}");
+        &block[row.bytes.clone()]
+    };
+    assert_eq!(bytes("partner"), PATTERN);
+    let place = [[b'x'; 63].as_slice(), &[0]].concat();
+    assert_eq!(bytes("partner place"), place);
+}
+
+#[test]
+fn features_and_states() {
+    let rows = table(&label_document(), "label features");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0][..3], ["incompat", "0", "MIGRATION"]);
+    assert_eq!(features::INCOMPAT, 1);
+    assert_eq!((features::COMPAT, features::RO_COMPAT), (0, 0));
+    let states = [
+        (state::IN_SYNC, "IN_SYNC"),
+        (state::COPY, "COPY"),
+        (state::REPLACED, "REPLACED"),
+    ];
+    let rows = table(&label_document(), "states");
+    let named: Vec<_> = rows.iter().map(|row| (number(&row[0]), &row[1])).collect();
+    for ((number, name), (state, expected)) in named.into_iter().zip(states) {
+        assert_eq!((number, name.as_str()), (state as usize, expected));
+        assert_eq!(decode(&block(&moving(state))), Ok(moving(state)));
+    }
+    assert_eq!(rows.len(), states.len());
+}
+
 /// The bytes that this version gives a meaning.
 fn understood(rows: &[Field]) -> &[Field] {
     let end = rows.iter().position(|row| row.bytes.start == 256).unwrap();
@@ -63,13 +116,15 @@ fn bytes_of_a_label() {
     let name = [[b'x'; 63].as_slice(), &[0]].concat();
     let algorithm = [[b'x'; 31].as_slice(), &[0]].concat();
     let start = with(|l| l.start = WIDE >> 8);
+    let mut moving = block(&moving(state::IN_SYNC));
+    moving[PARTNER].fill(0);
     let samples = [
         own("magic", &block(&base), b"DSTLABEL"),
         own("version", &block(&base), &1_u32.to_le_bytes()),
         own("crc", &block(&base), &crc.to_le_bytes()),
         sample("compat", with(|l| l.compat = WIDE)),
         sample("ro compat", with(|l| l.ro_compat = WIDE)),
-        sample("incompat", with(|l| l.incompat = WIDE)),
+        own("incompat", &moving, &features::MIGRATION.to_le_bytes()),
         sample("storage", with(|l| l.storage = PATTERN)),
         sample("node", with(|l| l.node = PATTERN)),
         own("name", &with(|l| l.name = text(&"x".repeat(63))), &name),
