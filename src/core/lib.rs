@@ -32,6 +32,7 @@
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
 //! | [`transaction`]  | which requests may be sent when, across lost connections               |
 //! | [`fence`]        | who may use an export, and when what others had sent to it is over     |
+//! | [`migration`]    | how a node moves to another device while it is used                    |
 //! | [`write_back`]   | which flushes fail because a server has lost its cache                 |
 //! | [`job`]          | what long work does next, how fast, and which may run together         |
 //! | [`units`]        | sectors and bytes, sizes in text                                       |
@@ -49,6 +50,7 @@ pub mod job;
 pub mod label;
 pub mod lease;
 pub mod map;
+pub mod migration;
 pub mod names;
 pub mod session;
 pub mod signature;

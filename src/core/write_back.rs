@@ -7,7 +7,7 @@
 //! they do not is what their callers rely on.
 //!
 //! The caller has a clock that goes on with each write that ends well, before the write's own caller is
-//! told of that. So what a flush promises is a [`Moment`]: that all is stable which had ended by then,
+//! told of that; with each write that fails and each copy of an extent, too, while a [node moves](super::migration). So what a flush promises is a [`Moment`]: that all is stable which had ended by then,
 //! when the flush was asked for. A loss is told by a flush that covers all of it. One that covers less
 //! fails too but tells only of a part, so the next one has to fail again.
 //!
@@ -137,6 +137,8 @@ pub struct WriteBack {
     acknowledged: Moment,
     /// What had ended by then is stable.
     stable: Moment,
+    /// What the cache had then was not known.
+    unknown: Moment,
     /// Of what had ended by then some may be lost, and no flush has told of all of that.
     lost: Option<Moment>,
 }
@@ -149,6 +151,7 @@ impl WriteBack {
             life: 0,
             acknowledged: Moment::BEFORE_ALL,
             stable: Moment::BEFORE_ALL,
+            unknown: Moment::BEFORE_ALL,
             lost: None,
         }
     }
@@ -161,6 +164,8 @@ impl WriteBack {
                 self.lost = Some(self.acknowledged);
                 self.stable = self.acknowledged;
             }
+            // Nothing is left in the cache that could be lost.
+            self.stable = self.stable.max(self.unknown);
         }
         self.identity = Some(identity);
         Life(self.life)
@@ -188,6 +193,34 @@ impl WriteBack {
             }
             Some(_) => Verdict::Fails,
         }
+    }
+
+    /// The server has carried out, with success, a flush that nobody is told of: one that was asked for at the moment
+    /// `covers`. What is lost stays to be told.
+    pub fn flushed_unasked(&mut self, covers: Moment) {
+        self.stable = self.stable.max(covers);
+    }
+
+    /// What the cache has at the moment `at` is not known: a write has failed, or it is that of an earlier owner.
+    /// No flush has to tell if it is lost, but a copy that was made of it would be something else then.
+    pub fn unsure(&mut self, at: Moment) {
+        self.unknown = self.unknown.max(at);
+    }
+
+    /// Whether writes would be lost with the server's cache, or something of which nobody knows.
+    pub fn is_at_risk(&self) -> bool {
+        self.stable < self.acknowledged.max(self.unknown)
+    }
+
+    /// Nobody relies on what may be lost: all of it is written again.
+    pub fn forget(&mut self) {
+        self.lost = None;
+    }
+
+    /// This server takes the place of `other`, which is flushed: a loss there that no flush has told of is
+    /// told here. The moments of both are those of the same clock.
+    pub fn inherit(&mut self, other: &Self) {
+        self.lost = self.lost.max(other.lost);
     }
 }
 

@@ -209,3 +209,116 @@ fn each_loss_is_told() {
     assert!(!endings.holds(&later));
     assert!(endings.holds(&endings.promise(Moment::after(1))));
 }
+
+/// A flush of the migration's own.
+#[test]
+fn a_flush_that_nobody_is_told_of() {
+    let (mut node, life) = Node::new();
+    assert!(!node.write_back.is_at_risk());
+    node.write_ended(life);
+    let before = node.ask();
+    node.write_ended(life);
+    node.write_back.flushed_unasked(before.covers);
+    assert!(node.write_back.is_at_risk());
+    node.write_back.flushed_unasked(node.ask().covers);
+    assert!(!node.write_back.is_at_risk());
+    node.write_back.flushed_unasked(before.covers);
+    assert!(!node.write_back.is_at_risk());
+    node.write_back.connected(SECOND);
+    assert!(node.flush());
+}
+
+#[test]
+fn a_flush_that_nobody_is_told_of_tells_nobody() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    node.write_back.connected(SECOND);
+    assert!(!node.write_back.is_at_risk());
+    node.write_back.flushed_unasked(node.ask().covers);
+    assert!(!node.flush());
+    assert!(node.flush());
+}
+
+#[test]
+fn what_is_written_again_need_not_be_told() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    let second = node.write_back.connected(SECOND);
+    node.write_back.forget();
+    assert!(node.flush());
+    // The next loss is another one.
+    node.write_ended(second);
+    node.write_back.connected(THIRD);
+    assert!(!node.flush());
+}
+
+/// What a device has of a write that has failed, or of an earlier owner, may be lost without anybody being told.
+#[test]
+fn a_write_that_has_failed_is_at_risk() {
+    let (mut node, _) = Node::new();
+    let before = node.ask();
+    node.writes += 1;
+    let at = Moment::after(node.writes);
+    node.write_back.unsure(at);
+    node.write_back.flushed_unasked(before.covers);
+    assert!(node.write_back.is_at_risk());
+    node.write_back.unsure(Moment::BEFORE_ALL);
+    assert!(node.write_back.is_at_risk());
+    node.write_back.connected(SECOND);
+    assert!(!node.write_back.is_at_risk());
+    assert!(node.flush());
+    node.writes += 1;
+    node.write_back.unsure(Moment::after(node.writes));
+    assert!(node.flush());
+    assert!(!node.write_back.is_at_risk());
+}
+
+/// A node moves to another device: its writes have ended at both, and the new one was flushed.
+#[test]
+fn the_new_device_tells_of_a_loss_at_the_old_one() {
+    let (mut node, life) = Node::new();
+    let mut new = WriteBack::new();
+    let there = new.connected(THIRD);
+    for _ in 0..2 {
+        node.write_ended(life);
+        new.write_ended(there, Moment::after(node.writes));
+    }
+    let early = node.ask();
+    node.write_ended(life);
+    new.write_ended(there, Moment::after(node.writes));
+    node.write_back.connected(SECOND);
+    new.flushed_unasked(node.ask().covers);
+    new.inherit(&node.write_back);
+    node.write_back = new;
+    // This one was asked for before the last write had ended: it tells of a part.
+    assert!(!node.answer(early, true));
+    assert!(!node.flush());
+    assert!(node.flush());
+}
+
+#[test]
+fn what_was_told_is_not_inherited() {
+    let (mut node, life) = Node::new();
+    let mut new = WriteBack::new();
+    new.connected(THIRD);
+    node.write_ended(life);
+    node.write_back.connected(SECOND);
+    assert!(!node.flush());
+    new.inherit(&node.write_back);
+    node.write_back = new;
+    assert!(node.flush());
+    // The later of two losses counts.
+    let mut other = WriteBack::new();
+    other.connected(FIRST);
+    other.write_ended(life, Moment::after(1));
+    other.connected(SECOND);
+    let mut third = WriteBack::new();
+    let early = third.connected(FIRST);
+    third.connected(SECOND);
+    third.write_ended(early, Moment::after(5));
+    other.inherit(&third);
+    assert_eq!(other.flush_ended(Moment::after(4), true), Verdict::Fails);
+    third.inherit(&other);
+    assert_eq!(third.flush_ended(Moment::after(4), true), Verdict::Fails);
+    assert_eq!(third.flush_ended(Moment::after(5), true), Verdict::Tells);
+}
