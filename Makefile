@@ -54,8 +54,8 @@ test-kcsan: ## Run some guest tests on a kernel that looks for data races (build
 	@tests/run --kcsan $(T)
 
 .PHONY: sim
-sim: ## The protocol in a simulated world (SEEDS=4000, SEED=one with a trace, MUTATE=variant, list or all)
-	@scripts/simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
+sim: ## The protocol in simulated worlds (WORLD=migration, SEEDS=4000, SEED=one with a trace, MUTATE=variant, list or all)
+	@scripts/simulate $(if $(WORLD),--world $(WORLD)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTATE),--mutate $(MUTATE))
 
 # soak_guest(TEST,ROUNDS,SECONDS): a guest test with many rounds.
 soak_guest = ROUNDS=$${ROUNDS:-$(2)} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} DST_LIMIT=$${DST_LIMIT:-$(3)} \

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-/// Everything that must occur in a run of enough seeds.
+/// Everything that must occur in a run of enough seeds of [`crate::world`].
 pub const EXPECTED: &[&str] = &[
     // What the application asks.
     "read",
@@ -55,28 +55,39 @@ pub const EXPECTED: &[&str] = &[
 ];
 
 /// Counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Coverage(BTreeMap<&'static str, u64>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    expected: &'static [&'static str],
+    counts: BTreeMap<&'static str, u64>,
+}
 
 impl Coverage {
+    /// Nothing has happened of what has to.
+    pub fn new(expected: &'static [&'static str]) -> Self {
+        Self {
+            expected,
+            counts: BTreeMap::new(),
+        }
+    }
+
     /// `what` has happened.
     pub fn note(&mut self, what: &'static str) {
-        debug_assert!(EXPECTED.contains(&what), "{what}");
-        *self.0.entry(what).or_default() += 1;
+        debug_assert!(self.expected.contains(&what), "{what}");
+        *self.counts.entry(what).or_default() += 1;
     }
 
     /// Adds what has happened in another run.
     pub fn add(&mut self, other: &Self) {
-        for (what, count) in &other.0 {
-            *self.0.entry(what).or_default() += count;
+        for (what, count) in &other.counts {
+            *self.counts.entry(what).or_default() += count;
         }
     }
 
-    /// How often each of [`EXPECTED`] has happened.
+    /// How often each thing has happened that has to.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        EXPECTED
+        self.expected
             .iter()
-            .map(|what| (*what, self.0.get(what).copied().unwrap_or(0)))
+            .map(|what| (*what, self.counts.get(what).copied().unwrap_or(0)))
     }
 
     /// What has never happened.

@@ -28,7 +28,7 @@ pub(crate) struct Change {
     wrong: &'static str,
 }
 
-const fn change(file: &'static str, right: &'static str, wrong: &'static str) -> Change {
+pub(crate) const fn change(file: &'static str, right: &'static str, wrong: &'static str) -> Change {
     Change { file, right, wrong }
 }
 
@@ -40,7 +40,7 @@ impl Change {
         match text.matches(self.right).count() {
             1 => Ok(text.replace(self.right, &self.wrong.replace("FAULT", &question))),
             count => Err(format!(
-                "the variant {name} in tests/simulation/faults.rs does not fit src/core/{}.rs any more: \
+                "the variant {name} in tests/simulation does not fit src/core/{}.rs any more: \
                  what it changes has to be there once, and is {count} times: {:?}",
                 self.file, self.right
             )),

@@ -66,7 +66,8 @@ impl Request {
         (self.first..self.first + self.sectors).contains(&sector)
     }
 
-    fn overlaps(&self, other: &Self) -> bool {
+    /// Whether both name a sector.
+    pub fn overlaps(&self, other: &Self) -> bool {
         self.first < other.first + other.sectors && other.first < self.first + self.sectors
     }
 }
@@ -430,9 +431,14 @@ impl History {
             self.excuse(id);
             self.end(id, false)?;
         }
+        self.begin_anew();
+        Ok(())
+    }
+
+    /// Another client begins, which knows of nothing: what was not promised to be stable never will be.
+    pub fn begin_anew(&mut self) {
         self.unpromised.clear();
         self.news = 0;
         self.told = None;
-        Ok(())
     }
 }

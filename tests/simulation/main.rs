@@ -3,7 +3,7 @@
 //! Runs seeds, one with a trace, or a broken variant.
 
 use clap::Parser;
-use simulation::{fault, many, run, variants};
+use simulation::{fault, many, Place, PLACES};
 use std::{process::ExitCode, thread, time::Instant};
 
 /// A seed has at least so many events.
@@ -12,6 +12,9 @@ const LEAST: u64 = 2_000;
 /// Simulates DST's protocol with faults.
 #[derive(Parser)]
 struct Options {
+    /// Which world: "requests" or "migration"; otherwise all of them
+    #[arg(long)]
+    world: Option<String>,
     /// How many seeds
     #[arg(long, default_value_t = 4000)]
     seeds: u64,
@@ -29,36 +32,50 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let fault = match options.mutate.as_deref() {
+    let wanted = |place: &&Place| match &options.world {
+        Some(world) => world == place.name,
+        // A variant is of one world, a seed of the first.
+        None if options.mutate.is_some() => true,
+        None => options.seed.is_none() || place.name == PLACES[0].name,
+    };
+    let places: Vec<&Place> = PLACES.iter().filter(wanted).collect();
+    if places.is_empty() {
+        eprintln!("there is no such world; there are \"requests\" and \"migration\"");
+        return ExitCode::FAILURE;
+    }
+    let variants = || {
+        let of = |place: &&'static Place| {
+            let place = *place;
+            place.variants().map(move |variant| (place, variant))
+        };
+        places.iter().flat_map(of)
+    };
+    let good = match options.mutate.as_deref() {
         Some("list") => {
-            variants().for_each(|(name, what)| println!("{name:<30} {what}"));
-            return ExitCode::SUCCESS;
+            variants().for_each(|(_, (name, what))| println!("{name:<30} {what}"));
+            true
         }
         Some("all") => {
-            let missed = variants()
-                .filter(|(name, _)| !mutant(&options, name))
-                .count();
-            return status(missed == 0);
+            let missed = variants().filter(|(place, (name, _))| !mutant(&options, place, name));
+            missed.count() == 0
         }
-        Some(name) => match variants().find(|(known, _)| *known == name) {
-            Some((known, _)) => Some(known),
+        Some(wanted) => match variants().find(|(_, (name, _))| *name == wanted) {
+            Some((place, (name, _))) => match options.seed {
+                Some(seed) => fault::with(Some(name), || one(place, seed)),
+                None => mutant(&options, place, name),
+            },
             None => {
                 eprintln!(
-                    "there is no variant {name}; \"list\" in its place tells which there are"
+                    "there is no variant {wanted}; \"list\" in its place tells which there are"
                 );
-                return ExitCode::FAILURE;
+                false
             }
         },
-        None => None,
+        None => match options.seed {
+            Some(seed) => one(places[0], seed),
+            None => !places.iter().any(|place| !seeds(&options, place)),
+        },
     };
-    status(match (options.seed, fault) {
-        (Some(seed), fault) => fault::with(fault, || one(seed)),
-        (None, Some(name)) => mutant(&options, name),
-        (None, None) => seeds(&options),
-    })
-}
-
-fn status(good: bool) -> ExitCode {
     match good {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -69,8 +86,8 @@ fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn one(seed: u64) -> bool {
-    let outcome = run(seed, true);
+fn one(place: &Place, seed: u64) -> bool {
+    let outcome = (place.run)(seed, true);
     outcome.trace.iter().for_each(|line| println!("{line}"));
     match &outcome.broken {
         Some(broken) => println!("seed {seed}: {broken}"),
@@ -80,12 +97,9 @@ fn one(seed: u64) -> bool {
 }
 
 /// Whether the variant is found.
-fn mutant(options: &Options, name: &'static str) -> bool {
-    let summary = many(
-        options.first..options.first + options.seeds,
-        Some(name),
-        threads(),
-    );
+fn mutant(options: &Options, place: &Place, name: &'static str) -> bool {
+    let seeds = options.first..options.first + options.seeds;
+    let summary = many(place, seeds, Some(name), threads());
     match &summary.broken {
         Some((seed, broken)) => println!("{name} is found by seed {seed}: {broken}"),
         None => println!("{name} is not found by {} seeds", summary.seeds),
@@ -93,16 +107,14 @@ fn mutant(options: &Options, name: &'static str) -> bool {
     summary.broken.is_some()
 }
 
-fn seeds(options: &Options) -> bool {
+fn seeds(options: &Options, place: &Place) -> bool {
     let begin = Instant::now();
-    let summary = many(
-        options.first..options.first + options.seeds,
-        None,
-        threads(),
-    );
+    let seeds = options.first..options.first + options.seeds;
+    let summary = many(place, seeds, None, threads());
+    let name = place.name;
     if let Some((seed, broken)) = &summary.broken {
-        println!("seed {seed}: {broken}");
-        println!("see what happened: make sim SEED={seed}");
+        println!("{name}: seed {seed}: {broken}");
+        println!("see what happened: make sim WORLD={name} SEED={seed}");
         return false;
     }
     for (what, count) in summary.coverage.counts() {
@@ -112,7 +124,7 @@ fn seeds(options: &Options) -> bool {
     let fewest = summary.fewest.unwrap_or(0);
     println!("{speed:.0} seeds a second, at least {fewest} events in each");
     println!(
-        "{} seeds, {} events, no rule broken",
+        "{name}: {} seeds, {} events, no rule broken",
         summary.seeds, summary.events
     );
     let (missing, short) = (summary.coverage.missing(), summary.fewest < Some(LEAST));

@@ -2,7 +2,7 @@
 
 //! Many seeds, on all CPUs.
 
-use crate::{coverage::Coverage, fault, world::run};
+use crate::{coverage::Coverage, fault, Place};
 use std::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +10,6 @@ use std::{
 };
 
 /// What came of them.
-#[derive(Default)]
 pub struct Summary {
     /// How many were run.
     pub seeds: u64,
@@ -25,6 +24,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    fn new(place: &Place) -> Self {
+        Self {
+            seeds: 0,
+            events: 0,
+            fewest: None,
+            coverage: Coverage::new(place.expected),
+            broken: None,
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.events += other.events;
@@ -34,18 +43,23 @@ impl Summary {
     }
 }
 
-/// Runs `seeds`, of the broken variant `fault` if one is given, in `threads` threads. Ends when a rule is
+/// Runs `seeds` in a world, of the broken variant `fault` if one is given, in `threads` threads. Ends when a rule is
 /// broken: no seed is left out that is smaller than the one that has broken it.
-pub fn many(seeds: Range<u64>, fault: Option<&'static str>, threads: usize) -> Summary {
+pub fn many(
+    place: &Place,
+    seeds: Range<u64>,
+    fault: Option<&'static str>,
+    threads: usize,
+) -> Summary {
     let (next, end) = (AtomicU64::new(seeds.start), AtomicU64::new(seeds.end));
     let work = || {
-        let mut summary = Summary::default();
+        let mut summary = Summary::new(place);
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= end.load(Ordering::Relaxed) {
                 return summary;
             }
-            let outcome = run(seed, false);
+            let outcome = (place.run)(seed, false);
             summary.add(Summary {
                 seeds: 1,
                 events: outcome.events,
@@ -59,7 +73,7 @@ pub fn many(seeds: Range<u64>, fault: Option<&'static str>, threads: usize) -> S
             }
         }
     };
-    let mut summary = Summary::default();
+    let mut summary = Summary::new(place);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..threads.max(1))
             .map(|_| scope.spawn(|| fault::with(fault, work)))

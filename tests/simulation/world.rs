@@ -5,7 +5,7 @@
 use crate::{
     client::{Client, Patience},
     core::transaction::Tag,
-    coverage::Coverage,
+    coverage::{Coverage, EXPECTED},
     history::{Broken, History, Kind},
     network::{Message, Network, Side, Wire},
     server::Server,
@@ -129,7 +129,7 @@ impl World {
             write_through,
             pace: Pace::new(&mut random),
             broken: None,
-            coverage: Coverage::default(),
+            coverage: Coverage::new(EXPECTED),
             trace: trace.then(Vec::new),
             random,
         }
