@@ -93,9 +93,12 @@ fn a_device_that_fits() {
     );
 }
 
+/// What is made different of a device, and of the storage.
+type Change = dyn Fn(&mut BlockLimits, &mut Stacked);
+
 #[test]
 fn one_that_does_not() {
-    let cases: [(Unfit, &dyn Fn(&mut BlockLimits, &mut Stacked)); 11] = [
+    let cases: [(Unfit, &Change); 11] = [
         (Unfit::ReadOnly, &|device, _| device.read_only = true),
         (Unfit::Zoned, &|device, _| device.zoned = true),
         (Unfit::Integrity, &|device, _| device.integrity = true),
