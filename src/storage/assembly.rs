@@ -25,7 +25,7 @@ use crate::{
         map::{self, stack_limits, ConfigError, Layout, Linear, NodeSpec, Note, Segment, Stacked},
         text::Text,
     },
-    exec::{JoinHandle, Pools, TaskName, Timer},
+    exec::{JoinHandle, Pool, Pools, TaskName, Timer},
     fault,
     sys::{
         disk::{Disk, DiskBuilder},
@@ -238,7 +238,7 @@ fn build(
             None => ([0; 16], member.facts().epoch),
         };
         let (node, seed) = make_node(member, identity, epoch, &moments)?;
-        nodes.push(node, GFP_KERNEL)?;
+        nodes.push(Arc::new(node, GFP_KERNEL)?, GFP_KERNEL)?;
         seeds.push(seed, GFP_KERNEL)?;
     }
     let sectors = plan.layout.sectors();
@@ -309,8 +309,7 @@ fn make_node(
 /// Spawns the tasks.
 #[inline(never)]
 fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcome<Arc<Running>> {
-    let pools = &storage.context().pools;
-    let slot = VolumeSlot::new(volume.clone())?;
+    let slot = VolumeSlot::new(volume)?;
     // Only the issue tasks of local nodes can sleep on storage. With one thread for each of them
     // and one more, no node's task ever waits for a thread.
     let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
@@ -320,33 +319,46 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
-        let name = |what| {
-            let storage = storage.config().name.as_str();
-            TaskName::with(what, fmt!("{storage}/{index}"))
-        };
-        let task = issuers.spawn(name(c"storage-issue")?, volume.clone().issue(index))?;
+        let (active, task) = run_node(storage, &slot, &issuers, index, seed)?;
         issue.push(task, GFP_KERNEL)?;
-        let connection = match seed.remote {
-            None => None,
-            Some((remote, client)) => {
-                let storage = storage.config().name.as_str();
-                let name = |what, at| TaskName::with(what, fmt!("{storage}/{index}/{at}"));
-                let mut tasks = KVec::new();
-                let mut first = Some(client);
-                for at in 0..remote.connections() {
-                    let supervise_name = name(c"storage-supervise", at)?;
-                    let task = supervise(pools, supervise_name, &remote, at, first.take())?;
-                    tasks.push(task, GFP_KERNEL)?;
-                    let send = remote.clone().send(at, Timer::new()?);
-                    let task = pools.net.spawn(name(c"storage-send", at)?, send)?;
-                    tasks.push(task, GFP_KERNEL)?;
-                }
-                Some(Connection::new(remote, tasks, seed.retry_limit))
-            }
-        };
-        nodes.push(Active::new(seed.lane, connection), GFP_KERNEL)?;
+        nodes.push(active, GFP_KERNEL)?;
     }
     Ok(Running::new(slot, nodes, issue, issuers)?)
+}
+
+/// Spawns the tasks of a node.
+#[inline(never)]
+fn run_node(
+    storage: &Storage,
+    slot: &Arc<VolumeSlot>,
+    issuers: &Pool,
+    index: usize,
+    seed: Seed,
+) -> Outcome<(Arc<Active>, JoinHandle)> {
+    let pools = &storage.context().pools;
+    let storage = storage.config().name;
+    let storage = storage.as_str();
+    let name = TaskName::with(c"storage-issue", fmt!("{storage}/{index}"))?;
+    let issue = issuers.spawn(name, slot.clone().issue(index))?;
+    let connection = match seed.remote {
+        None => None,
+        Some((remote, client)) => {
+            let name = |what, at| TaskName::with(what, fmt!("{storage}/{index}/{at}"));
+            let mut tasks = KVec::new();
+            let mut first = Some(client);
+            for at in 0..remote.connections() {
+                let supervise_name = name(c"storage-supervise", at)?;
+                let task = supervise(pools, supervise_name, &remote, at, first.take())?;
+                tasks.push(task, GFP_KERNEL)?;
+                let send = remote.clone().send(at, Timer::new()?);
+                let task = pools.net.spawn(name(c"storage-send", at)?, send)?;
+                tasks.push(task, GFP_KERNEL)?;
+            }
+            Some(Connection::new(remote, tasks, seed.retry_limit))
+        }
+    };
+    let active = Arc::new(Active::new(seed.lane, connection), GFP_KERNEL)?;
+    Ok((active, issue))
 }
 
 /// Spawns the supervisor of a node's connection. Apart, so that its future is on the stack only while it is made.

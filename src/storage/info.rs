@@ -125,14 +125,14 @@ impl Active {
 impl Running {
     /// What the storage is doing, as its nodes have it.
     pub fn overall(&self) -> StorageState {
-        let all_failed = self.nodes.iter().all(|node| {
+        let all_failed = self.nodes().all(|node| {
             node.connection
                 .as_ref()
                 .is_some_and(|connection| connection.condition().state == NodeState::Failed)
         });
         if self.is_failing() || all_failed {
             StorageState::Failed
-        } else if self.nodes.iter().all(Active::is_up) {
+        } else if self.nodes().all(|node| node.is_up()) {
             StorageState::Running
         } else {
             StorageState::Degraded
@@ -141,7 +141,7 @@ impl Running {
 
     /// The first node that is not up.
     fn first_missing(&self) -> Option<Condition> {
-        let conditions = self.nodes.iter().zip(0_u32..);
+        let conditions = self.nodes().zip(0_u32..);
         let mut missing = conditions.filter_map(|(node, index)| {
             let mut condition = node.condition()?;
             if condition.state == NodeState::Suspended {
@@ -207,8 +207,7 @@ impl Storage {
             info.workers = u32::try_from(running.workers()).unwrap_or(u32::MAX);
             info.in_flight = running.in_flight();
             info.io = running
-                .nodes
-                .iter()
+                .nodes()
                 .map(|node| node.lane.io())
                 .fold(IoCounters::default(), sum);
             if info.state == StorageState::Running {
@@ -248,7 +247,8 @@ impl Storage {
     /// Everything about `member`. May sleep, but not for a node.
     pub fn member_info(&self, member: &Member, running: Option<&Running>) -> NodeInfo {
         let facts = member.facts();
-        let active = running.and_then(|running| running.nodes.get(member.index() as usize));
+        let active = running.and_then(|running| running.node(member.index()));
+        let active = active.as_deref();
         let condition = self.condition(active);
         let remote = member.address().is_some();
         let range = facts.range.filter(|_| active.is_some());
@@ -325,7 +325,7 @@ impl Storage {
     pub fn connection_info(&self, index: u32, at: u16) -> Option<ConnectionInfo> {
         let (member, running) = self.member(index)?;
         let running = running?;
-        let active = running.nodes.get(index as usize)?;
+        let active = running.node(index)?;
         let connection = active.connection.as_ref()?;
         let facts = member.facts();
         let standing = connection.remote.standing_of(at)?;

@@ -128,6 +128,8 @@ struct Place {
 }
 
 struct Queue {
+    /// The cursors of bios that begin on the node.
+    places: KVVec<Place>,
     /// Bios that wait for the node to admit a piece.
     bios: BioList,
     /// Bios that wait for a cursor; others may pass them.
@@ -144,8 +146,7 @@ struct Queue {
 }
 
 struct Tables {
-    places: KVVec<Place>,
-    queues: KVVec<Queue>,
+    queues: KVec<Queue>,
     flushing: u32,
     endings: Endings,
 }
@@ -156,52 +157,52 @@ pub struct Parking {
     #[pin]
     tables: SpinLockIrq<Tables>,
     moments: Arc<Moments>,
+    failing: Atomic<bool>,
+}
+
+impl Queue {
+    /// The queue of node `number`. May sleep. Errors: `ENOMEM`.
+    fn new(number: usize, lane: Arc<Lane>) -> Result<Self> {
+        let mut places = KVVec::with_capacity(CURSORS_PER_NODE, GFP_KERNEL)?;
+        let mut free = NONE;
+        for at in 0..CURSORS_PER_NODE {
+            let place = Place {
+                cursor: None,
+                next: free,
+                lane: number as u32,
+                flushes: 0,
+                tells: false,
+            };
+            places.push(place, GFP_KERNEL)?;
+            free = (number * CURSORS_PER_NODE + at) as u32;
+        }
+        Ok(Self {
+            places,
+            bios: BioList::new(),
+            cursorless: BioList::new(),
+            cursorless_in: 0,
+            cursorless_out: 0,
+            cursorless_past: 0,
+            head: NONE,
+            tail: NONE,
+            free,
+            lane,
+        })
+    }
 }
 
 impl Tables {
-    fn new(lanes: &[Arc<Lane>]) -> Result<Self> {
-        let mut tables = Self {
-            places: KVVec::with_capacity(lanes.len() * CURSORS_PER_NODE, GFP_KERNEL)?,
-            queues: KVVec::with_capacity(lanes.len(), GFP_KERNEL)?,
-            flushing: 0,
-            endings: Endings::new(),
-        };
-        for (number, lane) in lanes.iter().enumerate() {
-            let mut free = NONE;
-            for _ in 0..CURSORS_PER_NODE {
-                let id = tables.places.len() as u32;
-                let place = Place {
-                    cursor: None,
-                    next: free,
-                    lane: number as u32,
-                    flushes: 0,
-                    tells: false,
-                };
-                tables.places.push(place, GFP_KERNEL)?;
-                free = id;
-            }
-            let queue = Queue {
-                bios: BioList::new(),
-                cursorless: BioList::new(),
-                cursorless_in: 0,
-                cursorless_out: 0,
-                cursorless_past: 0,
-                head: NONE,
-                tail: NONE,
-                free,
-                lane: lane.clone(),
-            };
-            tables.queues.push(queue, GFP_KERNEL)?;
-        }
-        Ok(tables)
+    fn place(&mut self, id: u32) -> Option<&mut Place> {
+        let id = id as usize;
+        let queue = self.queues.get_mut(id / CURSORS_PER_NODE)?;
+        queue.places.get_mut(id % CURSORS_PER_NODE)
     }
 
     fn reserve(&mut self, lane: usize) -> Option<CursorId> {
-        let queue = self.queues.get_mut(lane)?;
-        let id = queue.free;
-        let place = self.places.get_mut(id as usize)?;
-        queue.free = place.next;
-        place.next = NONE;
+        let id = self.queues.get(lane)?.free;
+        let place = self.place(id)?;
+        let next = core::mem::replace(&mut place.next, NONE);
+        self.queues.get_mut(lane)?.free = next;
         Some(CursorId(id))
     }
 
@@ -218,12 +219,12 @@ impl Tables {
     /// Gives a place to the next bio that waits for one, or frees it. Returns the lane whose task
     /// has to go on.
     fn release(&mut self, id: CursorId, failed: bool) -> Option<Arc<Lane>> {
-        let place = self.places.get_mut(id.0 as usize)?;
+        let place = self.place(id.0)?;
         let tells = core::mem::replace(&mut place.tells, false);
         if failed || tells {
             self.failed(tells);
         }
-        let place = self.places.get_mut(id.0 as usize)?;
+        let place = self.place(id.0)?;
         place.flushes = 0;
         let node = place.lane as usize;
         let queue = self.queues.get_mut(node)?;
@@ -242,8 +243,8 @@ impl Tables {
                 Some(lane)
             }
             None => {
-                place.next = queue.free;
-                queue.free = id.0;
+                let next = core::mem::replace(&mut queue.free, id.0);
+                self.place(id.0)?.next = next;
                 None
             }
         }
@@ -255,13 +256,13 @@ impl Tables {
             return Err(cursor);
         };
         let tail = core::mem::replace(&mut queue.tail, id);
+        queue.lane.waiting.fetch_add(1, ordering::Full);
         if tail == NONE {
             queue.head = id;
-        } else if let Some(place) = self.places.get_mut(tail as usize) {
+        } else if let Some(place) = self.place(tail) {
             place.next = id;
         }
-        queue.lane.waiting.fetch_add(1, ordering::Full);
-        if let Some(place) = self.places.get_mut(id as usize) {
+        if let Some(place) = self.place(id) {
             place.next = NONE;
             place.cursor = Some(cursor);
         }
@@ -269,29 +270,70 @@ impl Tables {
     }
 
     fn next_cursor(&mut self, node: usize) -> Option<Cursor> {
+        let head = self.queues.get(node)?.head;
+        let place = self.place(head)?;
+        let next = core::mem::replace(&mut place.next, NONE);
+        let cursor = place.cursor.take();
         let queue = self.queues.get_mut(node)?;
-        let place = self.places.get_mut(queue.head as usize)?;
-        queue.head = place.next;
+        queue.head = next;
         if queue.head == NONE {
             queue.tail = NONE;
         }
         queue.lane.waiting.fetch_sub(1, ordering::Relaxed);
-        place.next = NONE;
-        place.cursor.take()
+        cursor
     }
 }
 
 impl Parking {
-    /// A parking for a storage whose nodes count in `lanes`. May sleep. Errors: `ENOMEM`.
-    pub fn new(lanes: &[Arc<Lane>], moments: Arc<Moments>) -> Result<Arc<Self>> {
-        let tables = Tables::new(lanes)?;
+    /// A parking for a storage without nodes. May sleep. Errors: `ENOMEM`.
+    pub fn new(moments: Arc<Moments>) -> Result<Arc<Self>> {
+        let tables = Tables {
+            queues: KVec::new(),
+            flushing: 0,
+            endings: Endings::new(),
+        };
         Arc::pin_init(
             pin_init!(Self {
                 tables <- new_spinlock_irq!(tables, "dst_parking"),
                 moments,
+                failing: Atomic::new(false),
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Makes room for one more node, the last one from now on, which counts in `lane`. One task at a
+    /// time. May sleep. Errors: `ENOMEM`; then nothing has changed.
+    pub fn add_node(&self, lane: Arc<Lane>) -> Result {
+        let number = self.tables.lock().queues.len();
+        let queue = Queue::new(number, lane)?;
+        let mut longer = KVec::with_capacity(number + 1, GFP_KERNEL)?;
+        let mut tables = self.tables.lock();
+        for queue in tables.queues.drain_all() {
+            // There is room.
+            drop(longer.push_within_capacity(queue).err());
+        }
+        drop(longer.push_within_capacity(queue).err());
+        let shorter = core::mem::replace(&mut tables.queues, longer);
+        drop(tables);
+        drop(shorter);
+        Ok(())
+    }
+
+    /// The clock of the storage.
+    pub fn moments(&self) -> &Arc<Moments> {
+        &self.moments
+    }
+
+    /// Whether everything ends in error. Any context.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(ordering::Acquire)
+    }
+
+    /// Lets everything end in error from now on, and ends what is parked. Process context.
+    pub fn fail(&self) {
+        self.failing.store(true, ordering::Release);
+        self.fail_all();
     }
 
     /// Makes a cursor for a bio that begins on node `lane`. If there is none, the bio waits and
@@ -321,7 +363,7 @@ impl Parking {
     /// Any context.
     pub fn tells(&self, id: CursorId) {
         let mut tables = self.tables.lock();
-        let Some(place) = tables.places.get_mut(id.0 as usize) else {
+        let Some(place) = tables.place(id.0) else {
             return;
         };
         if !core::mem::replace(&mut place.tells, true) {
@@ -385,7 +427,7 @@ impl Parking {
 
     /// Counts a flush that is about to be issued for the cursor `id`.
     pub fn flush_begins(&self, id: CursorId) {
-        if let Some(place) = self.tables.lock().places.get_mut(id.0 as usize) {
+        if let Some(place) = self.tables.lock().place(id.0) {
             // Counts from one while flushes are being issued.
             place.flushes = place.flushes.max(1) + 1;
         }
@@ -395,7 +437,7 @@ impl Parking {
     /// waiting for the node where its bio begins.
     pub fn await_flushes(&self, cursor: Cursor) -> Option<Cursor> {
         let mut tables = self.tables.lock();
-        let Some(place) = tables.places.get_mut(cursor.id.0 as usize) else {
+        let Some(place) = tables.place(cursor.id.0) else {
             return Some(cursor);
         };
         place.flushes = place.flushes.saturating_sub(1);
@@ -416,7 +458,7 @@ impl Parking {
     /// in the task of the node where its bio begins.
     pub fn flush_ended(&self, id: CursorId) {
         let mut tables = self.tables.lock();
-        let Some(place) = tables.places.get_mut(id.0 as usize) else {
+        let Some(place) = tables.place(id.0) else {
             return;
         };
         place.flushes = place.flushes.saturating_sub(1);
@@ -438,11 +480,11 @@ impl Parking {
     }
 
     /// Ends everything that is parked, in error. Process context.
-    pub fn fail_all(&self, nodes: usize) {
-        for node in 0..nodes {
+    pub fn fail_all(&self) {
+        for node in 0.. {
             let cursorless = match self.tables.lock().queues.get_mut(node) {
                 Some(queue) => queue.cursorless.take(),
-                None => BioList::new(),
+                None => return,
             };
             drop(cursorless);
             while let Some(parked) = self.next(node) {

@@ -58,8 +58,9 @@ pub struct Active {
 #[pin_data]
 pub struct Running {
     volume: Arc<VolumeSlot>,
-    /// The nodes in their order.
-    pub nodes: KVec<Active>,
+    /// The nodes in their order. More may come while it runs, none go.
+    #[pin]
+    nodes: Mutex<KVec<Arc<Active>>>,
     failing: Atomic<bool>,
     /// Work on the nodes that is not I/O of the disk.
     #[pin]
@@ -157,7 +158,7 @@ impl Running {
     /// Puts the parts together. There is no disk yet. May sleep. Errors: `ENOMEM`.
     pub fn new(
         volume: Arc<VolumeSlot>,
-        nodes: KVec<Active>,
+        nodes: KVec<Arc<Active>>,
         issue: KVec<JoinHandle>,
         issuers: Pool,
     ) -> Result<Arc<Self>> {
@@ -165,7 +166,7 @@ impl Running {
         Arc::pin_init(
             pin_init!(Self {
                 volume,
-                nodes,
+                nodes <- new_mutex!(nodes, "dst_running_nodes"),
                 failing: Atomic::new(false),
                 beside <- new_mutex!(KVec::new(), "dst_running_beside"),
                 issue <- new_mutex!(issue, "dst_running_issue"),
@@ -175,6 +176,34 @@ impl Running {
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// The node with an index.
+    pub fn node(&self, index: u32) -> Option<Arc<Active>> {
+        self.nodes.lock().get(index as usize).cloned()
+    }
+
+    /// The nodes in their order.
+    pub fn nodes(&self) -> impl Iterator<Item = Arc<Active>> + '_ {
+        (0_u32..).map_while(|index| self.node(index))
+    }
+
+    /// Makes room for one more node, so that [`Self::add_node`] cannot fail. Errors: `ENOMEM`.
+    pub fn reserve_node(&self) -> Result {
+        self.issue.lock().reserve(1, GFP_KERNEL)?;
+        Ok(self.nodes.lock().reserve(1, GFP_KERNEL)?)
+    }
+
+    /// Keeps one more node and its issue task. Called with the storage's operation lock held, after
+    /// [`Self::reserve_node`].
+    pub fn add_node(&self, node: Arc<Active>, issue: JoinHandle) {
+        // There is room.
+        drop(self.issue.lock().push_within_capacity(issue).err());
+        drop(self.nodes.lock().push_within_capacity(node.clone()).err());
+        if let (Some(connection), true) = (&node.connection, self.is_failing()) {
+            // Who lets all I/O fail may have looked at the nodes before.
+            connection.stop(Status::Offline);
+        }
     }
 
     /// What the disk refers to.
@@ -219,8 +248,8 @@ impl Running {
     /// as soon as it is there.
     pub fn settle(&self) {
         let deadline = Deadline::after(SETTLE_MS);
-        let up = |node: &Active| node.connection.as_ref().is_none_or(Connection::is_up);
-        while !self.nodes.iter().all(up) && !deadline.passed() {
+        let up = |node: Arc<Active>| node.connection.as_ref().is_none_or(Connection::is_up);
+        while !self.nodes().all(up) && !deadline.passed() {
             fsleep(Delta::from_millis(1));
         }
     }
@@ -237,7 +266,7 @@ impl Running {
 
     /// Pieces on their way to nodes and bios that wait for one.
     pub fn in_flight(&self) -> u32 {
-        self.nodes.iter().fold(0, |sum, node| {
+        self.nodes().fold(0, |sum: u32, node| {
             sum.saturating_add(node.lane.in_flight())
                 .saturating_add(node.lane.waiting.load(ordering::Relaxed))
         })
@@ -265,19 +294,18 @@ impl Running {
             work.stop();
         }
         self.fail_volume();
-        let connections = || {
-            self.nodes
-                .iter()
-                .filter_map(|node| node.connection.as_ref())
-        };
-        for connection in connections() {
-            connection.stop(Status::Offline);
-        }
-        for connection in connections() {
-            for task in &connection.tasks {
-                task.join();
+        for node in self.nodes() {
+            if let Some(connection) = &node.connection {
+                connection.stop(Status::Offline);
             }
-            connection.remote.drain();
+        }
+        for node in self.nodes() {
+            if let Some(connection) = &node.connection {
+                for task in &connection.tasks {
+                    task.join();
+                }
+                connection.remote.drain();
+            }
         }
     }
 

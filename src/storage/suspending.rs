@@ -38,7 +38,7 @@ impl Storage {
         let deadline = Deadline::after(limit.unwrap_or(DRAIN_MS));
         let _operation = self.lock_operation(&deadline)?;
         let (running, index) = self.running_node(which)?;
-        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        let active = running.node(index).ok_or(ENOENT)?;
         if !active.lane.suspend() {
             return Err(fault!(
                 EALREADY,
@@ -75,7 +75,7 @@ impl Storage {
     pub fn node_resume(&self, which: &NodeSelector) -> Outcome<u32> {
         let _operation = self.lock_operation(&Deadline::after(RESUME_MS))?;
         let (running, index) = self.running_node(which)?;
-        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        let active = running.node(index).ok_or(ENOENT)?;
         if !active.lane.resume() {
             return Err(fault!(
                 EINVAL,
@@ -93,7 +93,7 @@ impl Storage {
     pub fn node_clear(&self, which: &NodeSelector) -> Outcome<u32> {
         let _operation = self.lock_operation(&Deadline::after(RESUME_MS))?;
         let (running, index) = self.running_node(which)?;
-        let active = running.nodes.get(index as usize).ok_or(ENOENT)?;
+        let active = running.node(index).ok_or(ENOENT)?;
         if !active.lane.clear_write_error() {
             return Err(fault!(
                 EINVAL,

@@ -10,7 +10,6 @@
 //! cloned for remote nodes: each piece has an iterator of its own.
 
 use super::{
-    lane::Lane,
     node::{Node, Permit},
     parking::{Cursor, Moments, Parked, Parking, Step},
     piece::Piece,
@@ -27,10 +26,7 @@ use core::task::Poll;
 use kernel::{
     new_spinlock,
     prelude::*,
-    sync::{
-        atomic::{ordering, Atomic},
-        Arc, ArcBorrow, SpinLock,
-    },
+    sync::{atomic::ordering, Arc, ArcBorrow, SpinLock},
 };
 
 /// The layout of a storage.
@@ -39,9 +35,8 @@ pub type StorageLayout = Linear<KVVec<Segment>>;
 /// The nodes of a started storage and the map onto them.
 pub struct Volume {
     layout: StorageLayout,
-    nodes: KVec<Node>,
+    nodes: KVec<Arc<Node>>,
     parking: Arc<Parking>,
-    failing: Atomic<bool>,
 }
 
 /// What becomes of a cursor.
@@ -57,26 +52,43 @@ impl Volume {
     /// sleep.
     pub fn new(
         layout: StorageLayout,
-        nodes: KVec<Node>,
+        nodes: KVec<Arc<Node>>,
         moments: Arc<Moments>,
     ) -> Result<Arc<Self>> {
-        let mut lanes: KVec<Arc<Lane>> = KVec::with_capacity(nodes.len(), GFP_KERNEL)?;
+        let parking = Parking::new(moments)?;
         for node in &nodes {
-            lanes.push(node.lane.clone(), GFP_KERNEL)?;
+            parking.add_node(node.lane.clone())?;
         }
-        Ok(Arc::new(
-            Self {
-                layout,
-                parking: Parking::new(&lanes, moments)?,
-                nodes,
-                failing: Atomic::new(false),
-            },
-            GFP_KERNEL,
-        )?)
+        let volume = Self {
+            layout,
+            nodes,
+            parking,
+        };
+        Ok(Arc::new(volume, GFP_KERNEL)?)
+    }
+
+    /// The same with `node` behind the others, and with the map `layout`, which begins as this one's
+    /// does. Both can be used at the same time; what is parked is parked for both. May sleep. Errors: `ENOMEM`.
+    pub fn with_node(&self, layout: StorageLayout, node: Arc<Node>) -> Result<Arc<Self>> {
+        let mut nodes = KVec::with_capacity(self.nodes.len() + 1, GFP_KERNEL)?;
+        for known in &self.nodes {
+            nodes.push(known.clone(), GFP_KERNEL)?;
+        }
+        let lane = node.lane.clone();
+        nodes.push(node, GFP_KERNEL)?;
+        let volume = Self {
+            layout,
+            nodes,
+            parking: self.parking.clone(),
+        };
+        let volume = Arc::new(volume, GFP_KERNEL)?;
+        // Last: it is not taken back.
+        volume.parking.add_node(lane)?;
+        Ok(volume)
     }
 
     /// The nodes, in the order of the storage.
-    pub fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes
     }
 
@@ -93,8 +105,7 @@ impl Volume {
     /// Ends all further bios, and those that wait, in error. Pieces that nodes work on are the
     /// nodes' business. Process context.
     pub fn fail(&self) {
-        self.failing.store(true, ordering::Release);
-        self.parking.fail_all(self.nodes.len());
+        self.parking.fail();
     }
 
     /// The pieces that nodes work on, and what is parked.
@@ -142,7 +153,7 @@ impl Volume {
         let op = bio.op();
         let iter = bio.iter();
         let flush = op == Op::Flush || bio.flags().preflush();
-        if self.failing.load(ordering::Acquire) {
+        if self.parking.is_failing() {
             return bio.end(Status::Offline);
         }
         if op == Op::Unsupported {
@@ -190,8 +201,8 @@ impl Volume {
         match self.parking.begin(lane, bio) {
             Some(cursor) => self.proceed(cursor, None),
             // It goes on when a cursor is released, unless all of them were failed just before.
-            None if self.failing.load(ordering::Acquire) => {
-                self.parking.fail_all(self.nodes.len());
+            None if self.parking.is_failing() => {
+                self.parking.fail_all();
             }
             None => {}
         }
@@ -202,7 +213,7 @@ impl Volume {
         let Some(node) = self.nodes.get(lane) else {
             return;
         };
-        if node.has_room() || self.failing.load(ordering::Acquire) {
+        if node.has_room() || self.parking.is_failing() {
             node.lane.issuer.wake();
         }
     }
@@ -247,7 +258,7 @@ impl Volume {
             if !node.volatile_cache {
                 continue;
             }
-            if self.failing.load(ordering::Relaxed) {
+            if self.parking.is_failing() {
                 cursor.bio.fail(Status::Offline);
                 break;
             }
@@ -275,7 +286,7 @@ impl Volume {
         let mut bulk = false;
         while cursor.iter.bytes() > 0 && !cursor.bio.failed() {
             // A long bio must not hold up a deletion.
-            if self.failing.load(ordering::Relaxed) {
+            if self.parking.is_failing() {
                 cursor.bio.fail(Status::Offline);
                 break;
             }
@@ -308,28 +319,19 @@ impl Volume {
         self.after_parking(node);
     }
 
-    /// The issue task of node `index`: goes on with what is parked for it. Runs where it may
-    /// sleep on storage, since local nodes do.
-    pub async fn issue(self: Arc<Self>, index: usize) {
-        wait_for(c"parked bios", |context| {
-            let Some(node) = self.nodes.get(index) else {
-                return Poll::Ready(());
-            };
-            node.lane.issuer.register(context.waker());
-            if self.failing.load(ordering::Acquire) {
-                self.parking.fail_all(self.nodes.len());
-                return Poll::Pending;
+    /// Goes on with what is parked for node `index`.
+    fn issue_parked(&self, index: usize, node: &Node) {
+        if self.parking.is_failing() {
+            self.parking.fail_all();
+            return;
+        }
+        while node.lane.has_waiting() && node.has_room() {
+            match self.parking.next(index) {
+                Some(Parked::Bio(bio)) => self.start(bio, true),
+                Some(Parked::Cursor(cursor)) => self.proceed(cursor, Some(index)),
+                None => break,
             }
-            while node.lane.has_waiting() && node.has_room() {
-                match self.parking.next(index) {
-                    Some(Parked::Bio(bio)) => self.start(bio, true),
-                    Some(Parked::Cursor(cursor)) => self.proceed(cursor, Some(index)),
-                    None => break,
-                }
-            }
-            Poll::<()>::Pending
-        })
-        .await;
+        }
     }
 }
 
@@ -364,6 +366,37 @@ impl VolumeSlot {
     /// Takes the volume out, after the disk was removed.
     pub fn take(&self) -> Option<Arc<Volume>> {
         self.volume.lock().take()
+    }
+
+    /// Puts `volume` in the place of the one that is there; bios may go on with that for a while.
+    /// `false` if it was taken out. May sleep.
+    pub fn replace(&self, volume: Arc<Volume>) -> bool {
+        let mut place = self.volume.lock();
+        if place.is_none() {
+            return false;
+        }
+        let former = place.replace(volume);
+        drop(place);
+        drop(former);
+        true
+    }
+
+    /// The issue task of node `index`: goes on with what is parked for it. Runs where it may
+    /// sleep on storage, since local nodes do.
+    pub async fn issue(self: Arc<Self>, index: usize) {
+        wait_for(c"parked bios", |context| {
+            // What is parked may lie where only the newest map reaches.
+            let volume = self.get();
+            if let Some((volume, node)) = volume
+                .as_ref()
+                .and_then(|volume| Some((volume, volume.nodes.get(index)?)))
+            {
+                node.lane.issuer.register(context.waker());
+                volume.issue_parked(index, node);
+            }
+            Poll::<()>::Pending
+        })
+        .await;
     }
 }
 

@@ -23,16 +23,19 @@ impl Storage {
         };
         // Since when the nodes are away.
         let mut away: KVec<Option<Instant<Monotonic>>> = KVec::new();
-        for _ in &running.nodes {
-            if away.push(None, GFP_KERNEL).is_err() {
-                return;
-            }
-        }
         loop {
             timer.sleep(Delta::from_millis(WATCH_MS)).await;
-            for (node, since) in running.nodes.iter().zip(&mut away) {
+            let mut index = 0;
+            while let Some(node) = running.node(index) {
                 node.guard();
-                node.enforce_limit(since).await;
+                // More nodes may have come. Without memory this one is looked at the next time.
+                let at = index as usize;
+                if at < away.len() || away.push(None, GFP_KERNEL).is_ok() {
+                    if let Some(since) = away.get_mut(at) {
+                        node.enforce_limit(since).await;
+                    }
+                }
+                index += 1;
             }
             self.notice(&running);
         }
@@ -40,7 +43,7 @@ impl Storage {
 
     /// Tells of what has changed since the last time.
     pub(super) fn notice(&self, running: &Running) {
-        for (node, index) in running.nodes.iter().zip(0_u32..) {
+        for (node, index) in running.nodes().zip(0_u32..) {
             if node.changed() {
                 self.announce_node(index);
             }
