@@ -139,10 +139,11 @@ fn node(request: &Request, errno: i32, attribute: &str, error: &Error) -> Option
     let name = request.value(attr::node::STORAGE).unwrap_or_default();
     match (errno, attribute) {
         (ENOENT, "storage") => Some("\"dst status\" lists the storages".into()),
-        (EBUSY, "storage") => Some(format!(
-            "the nodes of a storage can only change before it is started: \"dst delete {name}\" \
+        (EBUSY, "storage") if request.name == "node-del" => Some(format!(
+            "nodes can only be removed before a storage is started: \"dst delete {name}\" \
              first, then form it again (the data stays on the nodes)"
         )),
+        (EBUSY, "storage") => Some(format!("\"dst status {name}\" tells its state")),
         (_, "start" | "size") => Some(SIZES.into()),
         _ if request.name == "node-del" => Some(format!("\"dst status {name}\" lists its nodes")),
         // The module opens or connects a node when it is added.

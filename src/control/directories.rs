@@ -109,17 +109,19 @@ impl<B: Backend> Directories<B> {
         Ok(())
     }
 
-    /// Makes the directories of the nodes of a storage that has started.
+    /// Makes the directories of the nodes of a storage that has started; `anew` if it has just done so.
     ///
     /// The storage works without them, so what cannot be made is told to the log only.
     #[inline(never)]
-    pub(super) fn add_nodes(&self, name: &Name) {
+    pub(super) fn add_nodes(&self, name: &Name, anew: bool) {
         let mut entries = self.entries.lock();
         // It may have been deleted since it started.
         let Some(entry) = entries.iter_mut().find(|entry| entry.name == *name) else {
             return;
         };
-        entry.nodes.clear();
+        if anew {
+            entry.nodes.clear();
+        }
         if let Err(error) = self.make_nodes(name, &entry.storage, &mut entry.nodes) {
             pr_warn!(
                 "{}: not all nodes are shown in sysfs (error {})\n",
@@ -177,7 +179,8 @@ impl<B: Backend> Directories<B> {
         let twice = starts
             .iter()
             .any(|(index, start)| starts.iter().any(|(i, s)| i != index && s == start));
-        for (index, start) in &starts {
+        // Those that are there were made in the same order.
+        for (index, start) in starts.iter().skip(nodes.len()) {
             let number = if twice { u64::from(*index) } else { *start };
             let path = CString::try_from_fmt(fmt!("n-{}", number))?;
             let files = NodeFiles::new(self.backend.clone(), *name, *index);

@@ -117,7 +117,7 @@ impl<B: Backend> Requests<B> {
             .get_u32(a::TIMEOUT)?
             .filter(|timeout| *timeout != 0);
         self.backend.storage_start(name.as_str(), force, timeout)?;
-        self.directories.add_nodes(&name);
+        self.directories.add_nodes(&name, true);
         Ok(())
     }
 
@@ -149,6 +149,10 @@ impl<B: Backend> Requests<B> {
         let config = parse::node(&request.attributes())?;
         let answer = request.answer()?;
         let index = self.backend.node_add(storage.as_str(), config)?;
+        let state = self.backend.storage_info(storage.as_str());
+        if state.is_ok_and(|info| info.state.has_started()) {
+            self.directories.add_nodes(&storage, false);
+        }
         answer.send(|message| {
             message.put_text(a::STORAGE, storage.as_str())?;
             message.put_u32(a::INDEX, index)

@@ -889,8 +889,10 @@ pub mod cmd {
     pub const STORAGE_GET: u8 = 4;
     /// A storage came, went (state "stopping"), or changed its state.
     pub const STORAGE_NTF: u8 = 5;
-    /// Add a node to a storage that is being configured. Nothing is opened
-    /// or connected before the storage starts. The reply tells the index.
+    /// Add a node to a storage: its device is opened, or its export
+    /// connected, and looked at. A linear storage that runs becomes larger
+    /// by it; all nodes must be reachable then, as their labels are
+    /// written. The reply tells the index.
     pub const NODE_ADD: u8 = 6;
     /// Remove a node from a storage that is being configured. The node is
     /// named by index, by path, by address, or by start and size; whatever is

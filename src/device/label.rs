@@ -23,8 +23,13 @@ impl Block {
     /// The block that holds `label`.
     pub fn of(label: &Label) -> Result<Self> {
         let mut block = Self::new()?;
-        label.encode(&mut block.0, crc32c_of).map_err(|_| EINVAL)?;
+        block.encode(label)?;
         Ok(block)
+    }
+
+    #[inline(never)]
+    fn encode(&mut self, label: &Label) -> Result {
+        label.encode(&mut self.0, crc32c_of).map_err(|_| EINVAL)
     }
 
     /// What the block says.
@@ -47,23 +52,40 @@ fn offset(area: &MetadataArea, place: Place) -> u64 {
     area.copy_sector(place) << crate::sys::bio::SECTOR_SHIFT
 }
 
-/// Reads both copies and chooses. The outer error is of the device, the inner of the label. One
-/// copy that cannot be read does not matter as long as the other one can. May sleep.
+type Copied = core::result::Result<Label, LabelError>;
+
+/// What one copy says. Apart from [`read`], as labels are large and the device's driver, which is called
+/// below that, needs the stack.
+#[inline(never)]
+fn decoded(block: &mut Block) -> Result<KBox<Copied>> {
+    Ok(KBox::new(block.label(), GFP_KERNEL)?)
+}
+
+#[inline(never)]
+fn chosen(first: Copied, second: Copied) -> Result<core::result::Result<KBox<Choice>, LabelError>> {
+    Ok(match choose_newest(first, second) {
+        Ok(choice) => Ok(KBox::new(choice, GFP_KERNEL)?),
+        Err(error) => Err(error),
+    })
+}
+
+/// Reads both copies and chooses. The outer error is of the device, or `ENOMEM`, the inner of the label.
+/// One copy that cannot be read does not matter as long as the other one can. May sleep.
 pub fn read(
     device: &BlockDevice,
     area: &MetadataArea,
-) -> Result<core::result::Result<Choice, LabelError>> {
+) -> Result<core::result::Result<KBox<Choice>, LabelError>> {
     let mut block = Block::new()?;
-    let mut copy = |place| -> Result<core::result::Result<Label, LabelError>> {
+    let mut copy = |place| -> Result<KBox<Copied>> {
         device.read_exact_at(offset(area, place), block.bytes_mut())?;
-        Ok(block.label())
+        decoded(&mut block)
     };
     // An unreadable copy counts as a damaged one.
-    let damaged = Err(LabelError::Checksum(0, 0));
+    let damaged = LabelError::Checksum(0, 0);
     match (copy(Place::A), copy(Place::B)) {
-        (Ok(first), Ok(second)) => Ok(choose_newest(first, second)),
-        (Err(_), Ok(second @ Ok(_))) => Ok(choose_newest(damaged, second)),
-        (Ok(first @ Ok(_)), Err(_)) => Ok(choose_newest(first, damaged)),
+        (Ok(first), Ok(second)) => chosen(*first, *second),
+        (Err(_), Ok(second)) if second.is_ok() => chosen(Err(damaged), *second),
+        (Ok(first), Err(_)) if first.is_ok() => chosen(*first, Err(damaged)),
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
@@ -82,7 +104,7 @@ pub fn write(
     if let Some(choice) = current.filter(|choice| choice.label.storage == label.storage) {
         device.read_exact_at(offset(area, choice.place), block.bytes_mut())?;
     }
-    label.encode(&mut block.0, crc32c_of).map_err(|_| EINVAL)?;
+    block.encode(label)?;
     for place in update_order(current) {
         device.write_all_at(offset(area, place), block.bytes(), true)?;
     }

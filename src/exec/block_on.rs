@@ -39,7 +39,16 @@ impl Wake for Parker {
 ///
 /// Process context, not on a worker of a pool. The future is taken pinned since futures are large
 /// for a kernel stack; see [`boxed`]. Errors: `ENOMEM`; `EINTR` when a signal came.
-pub fn block_on<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T> {
+pub fn block_on<T>(future: Pin<&mut impl Future<Output = T>>) -> Result<T> {
+    run(future, true)
+}
+
+/// The same without regard to signals, for what ends soon and must be done.
+pub fn block_on_deaf<T>(future: Pin<&mut impl Future<Output = T>>) -> Result<T> {
+    run(future, false)
+}
+
+fn run<T>(mut future: Pin<&mut impl Future<Output = T>>, interruptible: bool) -> Result<T> {
     let parker = Arc::pin_init(
         pin_init!(Parker {
             woken <- new_spinlock_irq!(false, "dst_parker"),
@@ -55,7 +64,9 @@ pub fn block_on<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T> {
         }
         let mut woken = parker.woken.lock();
         while !*woken {
-            if parker.changed.wait_interruptible(&mut woken) {
+            if !interruptible {
+                parker.changed.wait(&mut woken);
+            } else if parker.changed.wait_interruptible(&mut woken) {
                 return Err(EINTR);
             }
         }

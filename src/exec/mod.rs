@@ -49,7 +49,7 @@ pub mod waker_cell;
 pub mod worker;
 
 pub use awaits::wait_for;
-pub use block_on::{block_on, boxed};
+pub use block_on::{block_on, block_on_deaf, boxed};
 pub use blocking::run_blocking;
 pub use channel::channel;
 pub use lease::Leases;

@@ -322,6 +322,26 @@ impl<C: 'static> Pool<C> {
         result
     }
 
+    /// Lets no less than `least` workers stay from now on, and starts those that are missing.
+    ///
+    /// May sleep. Errors: `EINVAL` for more than [`MAX_WORKERS`]; as [`Self::add`], with those workers
+    /// that could be made.
+    pub fn require(&self, least: u32) -> Result {
+        if least > MAX_WORKERS {
+            return Err(EINVAL);
+        }
+        let mut threads = self.threads.lock();
+        let before = core::mem::replace(&mut threads.settings.least, least);
+        threads.settings.least = least.max(before);
+        drop(threads);
+        let have = u32::try_from(self.workers()).unwrap_or(u32::MAX);
+        if have >= least {
+            return Ok(());
+        }
+        self.resize(least, false)
+            .inspect_err(|_| self.threads.lock().settings.least = before)
+    }
+
     /// Waits until as many workers have gone as were to. On a signal the others stay.
     fn await_surplus(&self, interruptible: bool) -> Result {
         let mut queue = self.queue().queue.lock();

@@ -81,7 +81,7 @@ fn device_error<T>(error: Error) -> core::result::Result<T, (wire::Status, Reaso
 }
 
 /// The label that is there now; `None` if there is none.
-fn current(export: &Export) -> core::result::Result<Option<Choice>, (wire::Status, Reason)> {
+fn current(export: &Export) -> core::result::Result<Option<KBox<Choice>>, (wire::Status, Reason)> {
     let Some(area) = export.area() else {
         return refuse(
             wire::Status::NoSpace,
@@ -152,7 +152,7 @@ fn write(export: &Export, slot: &Slot, force: bool) -> Outcome {
             );
         }
     }
-    let outcome = store(export, old.as_ref(), &label);
+    let outcome = store(export, old.as_deref(), &label);
     if outcome.is_ok() {
         export.labelled(label.storage);
     }

@@ -71,7 +71,8 @@ fn admit(export: &Arc<Export>, socket: Socket) -> Result {
     let peer = Peer::new(id, stream)?;
     let mut peers = export.peers.lock();
     // Whose connections these are is known after the hello, which looks at the number of clients.
-    let most = (export.settings.max_clients as usize).saturating_mul(MAX_CONNECTIONS);
+    // One more is for labels.
+    let most = (export.settings.max_clients as usize).saturating_mul(MAX_CONNECTIONS + 1);
     if peers.len() >= most {
         return Err(EUSERS);
     }

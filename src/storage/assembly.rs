@@ -6,32 +6,32 @@
 //! shown. What was made is taken apart again if a later step fails.
 
 use super::{
+    disk::make_disk,
     fault::{Fault, Outcome},
     lane::Lane,
     local::Local,
     member::Member,
     membership::{Membership, Wanted},
+    moments::Moments,
     node::{Node, Target},
-    parking::Moments,
     remote::{client::Client, Remote},
     running::{Active, Connection, Running},
     storage::Storage,
     survey,
-    volume::{StorageLayout, Volume, VolumeDisk, VolumeSlot},
+    volume::{StorageLayout, Volume, VolumeSlot},
     wait::{Deadline, Patience},
 };
 use crate::{
     dst_core::{
-        map::{self, stack_limits, ConfigError, Layout, Linear, NodeSpec, Note, Segment, Stacked},
+        map::{
+            self, stack_limits, ConfigError, Layout, Linear, NodeSpec, Note, Segment, Stacked,
+            MAX_NODES,
+        },
         text::Text,
     },
     exec::{JoinHandle, Pool, Pools, TaskName, Timer},
     fault,
-    sys::{
-        disk::{Disk, DiskBuilder},
-        limits::QueueLimits,
-        refusal::Field,
-    },
+    sys::refusal::Field,
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -50,8 +50,8 @@ struct Plan {
     read_only: bool,
 }
 
-/// A remote node that is about to run.
-struct Seed {
+/// A node that is about to run.
+pub(super) struct Seed {
     lane: Arc<Lane>,
     remote: Option<(Arc<Remote>, KBox<Client>)>,
     retry_limit: Option<u32>,
@@ -148,7 +148,7 @@ fn check(
     }
     let stacked = stack_limits(members.iter().map(|member| member.facts().limits))
         .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
-    let layout = lay_out(storage, members, &stacked)?;
+    let layout = lay_out(storage, members, &stacked, None)?;
     let read_only = config.read_only || stacked.read_only;
     let membership = if config.raw {
         None
@@ -171,23 +171,32 @@ fn check(
     })
 }
 
+/// Places the nodes. In a storage that is `placed`, and ends there, those that have a place keep it, and another one
+/// comes behind them.
 #[inline(never)]
-fn lay_out(
+pub(super) fn lay_out(
     storage: &Storage,
     members: &[Arc<Member>],
     stacked: &Stacked,
+    placed: Option<u64>,
 ) -> Outcome<StorageLayout> {
     let mut specs = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
     let mut segments = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
     for member in members {
-        specs.push(
-            NodeSpec {
-                start: member.config.start,
-                size: member.config.size,
-                available: member.facts().sectors,
+        let facts = member.facts();
+        let spec = match facts.range.filter(|_| placed.is_some()) {
+            Some((start, size)) => NodeSpec {
+                start: Some(start),
+                size: Some(size),
+                available: facts.sectors.max(size),
             },
-            GFP_KERNEL,
-        )?;
+            None => NodeSpec {
+                start: member.config.start.or(placed),
+                size: member.config.size,
+                available: facts.sectors,
+            },
+        };
+        specs.push(spec, GFP_KERNEL)?;
         segments.push(Segment::EMPTY, GFP_KERNEL)?;
     }
     let name = storage.config().name;
@@ -250,16 +259,24 @@ fn build(
     state.logical_block = plan.stacked.logical_block;
     state.physical_block = plan.stacked.physical_block;
     state.read_only = read_only;
+    let alignment = state
+        .members
+        .iter()
+        .map(|member| member.facts().dma_alignment);
+    state.shown = Some((plan.stacked, alignment.fold(0, u32::max)));
+    state.newest = None;
     if let Some(membership) = &plan.membership {
         state.uuid = Some(membership.storage);
         state.epoch = membership.epoch;
+        state.newest = membership.newest();
     }
     drop(state);
     Ok(running)
 }
 
+/// Makes a node, which takes the member's connection, if it has one.
 #[inline(never)]
-fn make_node(
+pub(super) fn make_node(
     member: &Member,
     storage: [u8; 16],
     epoch: u64,
@@ -316,8 +333,9 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
     let local = u32::try_from(local).unwrap_or(u32::MAX);
     let settings = storage.state().workers.settings(local);
     let issuers = Pools::devices("io", &storage.config().name.as_str(), settings)?;
-    let mut issue: KVec<JoinHandle> = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
-    let mut nodes = KVec::with_capacity(seeds.len(), GFP_KERNEL)?;
+    // Room for all that there can be: nobody waits for memory while he adds one.
+    let mut issue: KVec<JoinHandle> = KVec::with_capacity(MAX_NODES, GFP_KERNEL)?;
+    let mut nodes = KVec::with_capacity(MAX_NODES, GFP_KERNEL)?;
     for (index, seed) in seeds.into_iter().enumerate() {
         let (active, task) = run_node(storage, &slot, &issuers, index, seed)?;
         issue.push(task, GFP_KERNEL)?;
@@ -328,7 +346,7 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
 
 /// Spawns the tasks of a node.
 #[inline(never)]
-fn run_node(
+pub(super) fn run_node(
     storage: &Storage,
     slot: &Arc<VolumeSlot>,
     issuers: &Pool,
@@ -339,7 +357,7 @@ fn run_node(
     let storage = storage.config().name;
     let storage = storage.as_str();
     let name = TaskName::with(c"storage-issue", fmt!("{storage}/{index}"))?;
-    let issue = issuers.spawn(name, slot.clone().issue(index))?;
+    let issue = issuers.spawn(name, slot.clone().issue(index, seed.lane.clone()))?;
     let connection = match seed.remote {
         None => None,
         Some((remote, client)) => {
@@ -406,67 +424,12 @@ fn spawn_watch(storage: &Arc<Storage>, running: &Arc<Running>) -> Outcome {
     Ok(())
 }
 
-/// Shows the disk. The kernel looks for partitions on it meanwhile, through the network below
-/// this call: there is little stack to spare here.
-#[inline(never)]
-fn make_disk(
-    storage: &Storage,
-    running: &Running,
-    sectors: u64,
-    read_only: bool,
-) -> Outcome<Disk<VolumeDisk>> {
-    let name = &storage.config().disk;
-    prepare_disk(storage, sectors, read_only)?
-        .add::<VolumeDisk>(storage.context().module, None, running.volume().clone())
-        .map_err(|error| {
-            fault!(
-                error,
-                Field::Disk,
-                "the disk /dev/{} cannot be made (error {})",
-                name.as_str(),
-                error.to_errno()
-            )
-        })
-}
-
-#[inline(never)]
-fn prepare_disk(storage: &Storage, sectors: u64, read_only: bool) -> Outcome<KBox<DiskBuilder>> {
-    let builder = DiskBuilder::new(storage.config().disk.as_str())?
-        .capacity(sectors)
-        .limits(queue_limits(storage))
-        .read_only(read_only);
-    Ok(KBox::new(builder, GFP_KERNEL)?)
-}
-
 fn check_interrupt(storage: &Storage) -> Outcome {
     if storage.is_interrupted() {
         Err(fault!(ECANCELED, None, "the storage is being deleted"))
     } else {
         Ok(())
     }
-}
-
-/// The limits of the disk.
-#[inline(never)]
-fn queue_limits(storage: &Storage) -> QueueLimits {
-    let state = storage.state();
-    let facts = || state.members.iter().map(|member| member.facts());
-    let Ok(stacked) = stack_limits(facts().map(|facts| facts.limits)) else {
-        return QueueLimits::new();
-    };
-    QueueLimits::new()
-        .logical_block_size(stacked.logical_block)
-        .physical_block_size(stacked.physical_block)
-        .io_min(stacked.io_min)
-        .io_opt(stacked.io_opt)
-        .discard(stacked.max_discard.into(), stacked.discard_granularity)
-        .write_zeroes(stacked.max_write_zeroes.into())
-        .write_cache(stacked.volatile_cache)
-        .fua(stacked.volatile_cache && stacked.fua)
-        .rotational(stacked.rotational)
-        .stable_writes(stacked.stable_writes)
-        .nowait(true)
-        .dma_alignment(facts().map(|facts| facts.dma_alignment).fold(0, u32::max))
 }
 
 /// Takes apart what a start has made that did not succeed.

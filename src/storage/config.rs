@@ -180,6 +180,11 @@ impl StorageState {
             Self::Stopping => "stopping",
         }
     }
+
+    /// Whether the disk is there.
+    pub const fn has_started(self) -> bool {
+        matches!(self, Self::Running | Self::Degraded | Self::Failed)
+    }
 }
 
 /// What a node is doing. The numbers are those of `node-state` in the netlink specification.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Adding and removing the nodes of a storage that was not started.
+//! Adding nodes to a storage, and removing those of one that was not started.
 
 use super::{
-    config::{NodeConfig, NodeSelector, NodeState, Place},
+    config::{NodeConfig, NodeSelector, NodeState, Place, StorageState},
     fault::{Fault, Outcome},
     member::Member,
     storage::{State, Storage},
@@ -37,34 +37,54 @@ const TRIES_MOST: u32 = 1_000;
 const LIMIT_MOST_MS: u32 = 86_400_000;
 
 impl Storage {
-    /// Adds a node; returns its index. Waits for the node's device or export.
+    /// Adds a node; returns its index. Waits for the node's device or export, and, if the storage runs
+    /// already, for all nodes: see [`Self::grow`].
     pub fn node_add(&self, config: NodeConfig) -> Outcome<u32> {
         let _operation = self.operation.lock();
+        if self.state().phase == StorageState::Running {
+            return self.grow(config);
+        }
         self.check_configuring()?;
+        let member = self.open_node(config, &Deadline::after(ADD_MS))?;
+        let index = member.index();
+        self.insert(member)?;
+        self.context().changed();
+        self.announce_node(index);
+        self.announce();
+        Ok(index)
+    }
+
+    /// Opens or connects a node that is to be added, and gives it an index.
+    #[inline(never)]
+    pub(super) fn open_node(
+        &self,
+        config: NodeConfig,
+        deadline: &Deadline,
+    ) -> Outcome<Arc<Member>> {
         check_limits(&config)?;
         let index = self.choose_index(config.index)?;
         self.check_place(&config.place)?;
-        let deadline = Deadline::after(ADD_MS);
-        let patience = self.patience(&deadline);
+        let patience = self.patience(deadline);
         let place = config.place.clone();
         let pools = self.context().pools.clone();
         let config = NodeConfig {
             index: Some(index),
             ..config
         };
+        // Who joins a storage that runs is not labelled as one of its nodes yet.
+        let storage = match self.state().phase {
+            StorageState::Running => None,
+            _ => self.config().uuid,
+        };
         self.wait_for(Some(&place));
-        let opened = Member::open(config, self.config(), pools, patience);
+        let opened = Member::open(config, self.config(), storage, pools, patience);
         self.wait_for(None);
         let member = opened.map_err(|fault| match (fault.error(), self.known_device(&place)) {
             (EBUSY, Some(other)) => same_device(&place, other),
             _ => fault,
         })?;
         self.check_export(&member)?;
-        self.insert(member)?;
-        self.context().changed();
-        self.announce_node(index);
-        self.announce();
-        Ok(index)
+        Ok(member)
     }
 
     fn insert(&self, member: Arc<Member>) -> Outcome {

@@ -59,6 +59,9 @@ pub enum Link {
         session: [u8; 16],
         /// How many were made.
         incarnation: u64,
+        /// The running storage, which has the node's connections, and the epoch of its owner; what is asked
+        /// here goes over a connection of its own beside them.
+        running: Option<([u8; 16], u64)>,
     },
 }
 
@@ -118,12 +121,14 @@ fn open_device(path: &CString, place: &Place, write: bool) -> Outcome<Arc<BlockD
 }
 
 impl Member {
-    /// Opens or connects the node that `config` describes. Waits for the network or the device.
+    /// Opens or connects the node that `config` describes, of `storage`, which an export has to know as
+    /// `identity` if that is given. Waits for the network or the device.
     ///
     /// Errors: why that failed, with the node's name.
     pub fn open(
         config: NodeConfig,
         storage: &StorageConfig,
+        identity: Option<[u8; 16]>,
         pools: Arc<Pools>,
         patience: Patience<'_>,
     ) -> Outcome<Arc<Self>> {
@@ -139,6 +144,7 @@ impl Member {
                     client: None,
                     session: random::identity(),
                     incarnation: 0,
+                    running: None,
                 };
                 // Replaced by what the export tells, below.
                 (link, Facts::UNKNOWN)
@@ -150,7 +156,7 @@ impl Member {
                 net: storage.net.clone(),
                 raw: storage.raw,
                 write: !storage.read_only,
-                storage: storage.uuid.unwrap_or([0; 16]),
+                storage: identity.unwrap_or([0; 16]),
                 facts <- new_mutex!(facts, "dst_member_facts"),
                 link <- new_mutex!(link, "dst_member_link"),
                 pools,
@@ -259,6 +265,29 @@ impl Member {
         self.config.connect_timeout.unwrap_or(CONNECT_MS).max(1)
     }
 
+    /// Tells the server, of a connection beside those of a running storage, which one that is: nothing is
+    /// asked of a device that is another one now, or that somebody else owns.
+    fn beside(
+        &self,
+        session: [u8; 16],
+        incarnation: u64,
+        running: Option<([u8; 16], u64)>,
+    ) -> Identity {
+        let own = self.identity(session, incarnation);
+        let Some((storage, epoch)) = running else {
+            return own;
+        };
+        Identity {
+            connection: own.connections,
+            connections: own.connections.saturating_add(1),
+            storage,
+            epoch,
+            // One request at a time.
+            queue_depth: 1,
+            ..own
+        }
+    }
+
     fn identity(&self, session: [u8; 16], incarnation: u64) -> Identity {
         Identity {
             session,
@@ -289,6 +318,7 @@ impl Member {
                 client,
                 session,
                 incarnation,
+                running,
             },
             Some(address),
         ) = (&mut *link, self.address())
@@ -298,7 +328,7 @@ impl Member {
         let errand = Errand {
             client: client.take(),
             settings: self.settings(address, patience.deadline.remaining()),
-            identity: self.identity(*session, *incarnation),
+            identity: self.beside(*session, *incarnation, *running),
             request,
         };
         // If the answer is not waited for, it may have been made all the same.
@@ -308,7 +338,8 @@ impl Member {
         *incarnation = returned.incarnation;
         if let Some(made) = &returned.client {
             self.learn(|facts| {
-                if returned.connected {
+                // What a running storage was told at its start is what it goes by.
+                if returned.connected && running.is_none() {
                     let known = *facts;
                     *facts = Facts {
                         session: Some(*session),
@@ -342,6 +373,7 @@ impl Member {
             client,
             session,
             incarnation,
+            running,
         } = &mut *link
         else {
             return None;
@@ -352,19 +384,36 @@ impl Member {
             write: !self.facts.lock().limits.read_only,
             ..self.identity(*session, *incarnation)
         };
-        Some((client.take()?, identity))
+        let client = client.take()?;
+        *running = Some((storage, epoch));
+        Some((client, identity))
+    }
+
+    /// Closes the connection that the requests to a node of a running storage have made.
+    pub fn hang_up(&self) {
+        if let Link::Remote {
+            client,
+            running: Some(_),
+            ..
+        } = &mut *self.link.lock()
+        {
+            *client = None;
+        }
     }
 
     /// Begins a new session, after the connections of the old one were given away and ended.
     pub fn renew_session(&self) {
         if let Link::Remote {
+            client,
             session,
             incarnation,
-            ..
+            running,
         } = &mut *self.link.lock()
         {
+            *client = None;
             *session = random::identity();
             *incarnation = 0;
+            *running = None;
         }
     }
 }

@@ -10,17 +10,18 @@
 
 use super::{
     config::StorageConfig,
-    errand::Request,
     fault::Outcome,
+    labelling::{claim, update_label, write_label, Owned},
     member::Member,
-    survey::{area_of, find_signature, io_fault, Found},
+    survey::{find_signature, Found},
     volume::StorageLayout,
     wait::Patience,
 };
 use crate::{
-    device::label::{self, Block},
     dst_core::{
-        label::{check_membership, state, Expected, Label, Mismatch},
+        label::{
+            check_membership, judge_growth, state, Expected, Growth, Label, Mismatch, Unfinished,
+        },
         map::{Kind, Layout},
         text::Text,
     },
@@ -53,6 +54,7 @@ pub struct Membership {
     pub epoch: u64,
     found: KVec<Found>,
     fresh: bool,
+    growth: Growth,
 }
 
 impl Membership {
@@ -72,7 +74,18 @@ impl Membership {
             .map(|label| label.epoch);
         let in_force = wanted.members.iter().map(|member| member.facts().epoch);
         let highest = recorded.fold(in_force.fold(0, u64::max), u64::max);
-        let fresh = wanted.is_new(&found)?;
+        let (fresh, growth) = match wanted.known(&found)? {
+            Some(growth) => (false, growth),
+            None => (true, Growth::None),
+        };
+        if growth != Growth::None && wanted.read_only {
+            return Err(fault!(
+                EROFS,
+                None,
+                "the storage was about to get one more node when that was cut short; start it \
+                 writable once, so that its labels can be put in order"
+            ));
+        }
         let known = found.iter().find_map(|found| Some(found.label()?.storage));
         let storage = match (fresh, known) {
             (false, Some(storage)) => storage,
@@ -95,7 +108,17 @@ impl Membership {
             epoch,
             found,
             fresh,
+            growth,
         })
+    }
+
+    /// The newest node, if the storage has grown, once [`Self::take`] is done.
+    pub fn newest(&self) -> Option<[u8; 16]> {
+        match self.growth {
+            Growth::None if self.fresh => None,
+            Growth::None => self.found.iter().find_map(Found::label)?.newest,
+            Growth::Finish(_, newest) | Growth::TakeBack(_, newest) => newest,
+        }
     }
 
     /// Whether the storage is a new one.
@@ -120,15 +143,39 @@ impl Membership {
         }
         for remote in [true, false] {
             for (_, (member, _)) in nodes(remote).filter(|_| !wanted.read_only) {
-                self.claim(member, patience)?;
+                claim(member, self.epoch, patience)?;
             }
         }
+        self.settle(wanted, patience)?;
         for (index, member) in wanted.members.iter().enumerate() {
             let known = self.found.get(index).and_then(Found::label);
             if let Some(label) = known.filter(|_| !self.fresh) {
                 member.learn(|facts| facts.uuid = Some(label.node));
             }
         }
+        Ok(())
+    }
+
+    /// Brings a growth that was cut short to its end, now that nobody else changes the labels.
+    fn settle(&self, wanted: &Wanted<'_>, patience: Patience<'_>) -> Outcome {
+        let (words, count) = match self.growth {
+            Growth::None => return Ok(()),
+            Growth::Finish(count, _) => ("finished", count),
+            Growth::TakeBack(count, _) => ("taken back", count),
+        };
+        let owned = Owned {
+            storage: self.storage,
+            epoch: self.epoch,
+        };
+        for member in wanted.members {
+            update_label(member, &owned, patience, &|label| self.growth.change(label))?;
+        }
+        pr_info!(
+            "{}: a growth that was cut short is {}: the storage has {} nodes\n",
+            wanted.config.name.as_str(),
+            words,
+            count
+        );
         Ok(())
     }
 
@@ -179,44 +226,9 @@ impl Membership {
             created: now,
             updated: now,
             partner: None,
+            newest: None,
         })
     }
-
-    fn claim(&self, member: &Member, patience: Patience<'_>) -> Outcome {
-        let Some(device) = member.device() else {
-            return member
-                .call(patience, Request::Claim(self.epoch))
-                .map(|_| ())
-                .map_err(|error| member.refusal(&error));
-        };
-        let area = area_of(member)?;
-        let current = label::read(&device, &area)
-            .map_err(|error| io_fault(member, "read the label", error))?
-            .map_err(|error| {
-                fault!(EIO, None, "{}: {}", member.place(), format_args!("{error}"))
-            })?;
-        let mut label = current.label.next(seconds_since_1970());
-        label.epoch = self.epoch;
-        label::write(&device, &area, Some(&current), &label)
-            .map_err(|error| io_fault(member, "write the label", error))
-    }
-}
-
-fn write_label(member: &Member, label: &Label, found: &Found, patience: Patience<'_>) -> Outcome {
-    let Some(device) = member.device() else {
-        let block = Block::of(label)?;
-        let force = !matches!(found, Found::None);
-        return member
-            .call(patience, Request::WriteLabel(block, force))
-            .map(|_| ())
-            .map_err(|error| member.refusal(&error));
-    };
-    let current = match found {
-        Found::Label(choice) => Some(&**choice),
-        _ => None,
-    };
-    label::write(&device, &area_of(member)?, current, label)
-        .map_err(|error| io_fault(member, "write the label", error))
 }
 
 impl Wanted<'_> {
@@ -224,9 +236,9 @@ impl Wanted<'_> {
         self.force || member.config.force
     }
 
-    /// Whether a new storage is made of the nodes. Errors: why it can be neither made nor started
-    /// again.
-    fn is_new(&self, found: &[Found]) -> Outcome<bool> {
+    /// What has to be done about a growth of a storage that exists; `None` if a new storage is made of the
+    /// nodes. Errors: why it can be neither made nor started again.
+    fn known(&self, found: &[Found]) -> Outcome<Option<Growth>> {
         if found.iter().all(|found| found.is_blank(self.config)) {
             // Who gives an identity means a storage that exists: these are the wrong nodes, or
             // their labels are lost, and a new storage would be an empty one.
@@ -240,10 +252,11 @@ impl Wanted<'_> {
                      new storage"
                 ));
             }
-            return Ok(true);
+            return Ok(None);
         }
-        let Err(problem) = self.check_all(found) else {
-            return Ok(false);
+        let problem = match self.check_all(found).and_then(|()| self.growth(found)) {
+            Ok(growth) => return Ok(Some(growth)),
+            Err(problem) => problem,
         };
         let takeable = self
             .members
@@ -251,7 +264,7 @@ impl Wanted<'_> {
             .zip(found)
             .all(|(member, found)| found.is_blank(self.config) || self.is_forced(member));
         if takeable {
-            Ok(true)
+            Ok(None)
         } else {
             Err(problem)
         }
@@ -293,6 +306,30 @@ impl Wanted<'_> {
         Ok(())
     }
 
+    /// What has to be done about a growth, as these labels have it, each of which is in its place.
+    fn growth(&self, found: &[Found]) -> Outcome<Growth> {
+        let mut labels = KVec::with_capacity(found.len(), GFP_KERNEL)?;
+        for label in found.iter().filter_map(Found::label) {
+            labels.push(label, GFP_KERNEL)?;
+        }
+        judge_growth(&labels).map_err(|problem| {
+            let (Unfinished::Abandoned(at)
+            | Unfinished::Contradiction(_, at)
+            | Unfinished::Count(at, ..)) = problem;
+            match self.members.get(at) {
+                Some(member) => fault!(
+                    EINVAL,
+                    None,
+                    "node {} ({}): {}; --force overwrites it",
+                    at,
+                    member.place(),
+                    format_args!("{problem}")
+                ),
+                None => EINVAL.into(),
+            }
+        })
+    }
+
     fn check_label(
         &self,
         index: usize,
@@ -306,7 +343,8 @@ impl Wanted<'_> {
             name: self.config.name.as_str(),
             algorithm: self.kind.name(),
             index: u32::try_from(index).map_err(|_| EINVAL)?,
-            node_count: u32::try_from(self.members.len()).ok(),
+            // Judged for all nodes together.
+            node_count: None,
             start: range.map(|(start, _)| start),
             size: range.map(|(_, size)| size),
             data_sectors: Some(member.facts().sectors),
@@ -361,15 +399,20 @@ impl Wanted<'_> {
         if self.is_forced(member) {
             return Ok(());
         }
-        match find_signature(member, found, patience)? {
-            None => Ok(()),
-            Some(name) => Err(fault!(
-                EEXIST,
-                None,
-                "{}: the device holds {}; use --force to overwrite it",
-                member.place(),
-                name
-            )),
-        }
+        check_unused(member, found, patience)
+    }
+}
+
+/// Checks that nothing that is known is on a device that is about to be labelled.
+pub fn check_unused(member: &Member, found: &Found, patience: Patience<'_>) -> Outcome {
+    match find_signature(member, found, patience)? {
+        None => Ok(()),
+        Some(name) => Err(fault!(
+            EEXIST,
+            None,
+            "{}: the device holds {}; use --force to overwrite it",
+            member.place(),
+            name
+        )),
     }
 }

@@ -11,15 +11,20 @@
 //! | [`registry`]   | all storages, by name                                                 |
 //! | [`storage`]    | one storage: its states, its start and its deletion                   |
 //! | [`configuring`]| adding and removing nodes before the start                            |
+//! | [`growing`]    | adding a node while the storage runs                                  |
+//! | [`growth_labels`] | the labels that are written for that                              |
 //! | [`suspending`] | suspending nodes while the storage runs                               |
 //! | [`beside`]     | work on the nodes beside the I/O of the disk                           |
+//! | [`moments`]    | the clock of flushes                                                  |
 //! | [`member`]     | a configured node: opened or connected                                |
 //! | [`facts`]      | what is known of a configured node                                    |
 //! | [`errand`]     | one request to a remote node that has not started                     |
 //! | [`survey`]     | what is on a node: its label, foreign data                            |
+//! | [`labelling`]  | writing the label of a node                                           |
 //! | [`membership`] | the labels of all nodes, and taking the ownership                     |
 //! | [`assembly`]   | the start: from nodes to a disk                                       |
 //! | [`running`]    | the moving parts, and how they stop                                   |
+//! | [`disk`]       | the disk that is shown                                                |
 //! | [`watch`]      | the task that notices what becomes of nodes                           |
 //! | [`info`]       | what is told about all of this                                        |
 //! | [`fault`]      | why a request is refused, on its way up                               |
@@ -48,8 +53,8 @@
 //! # Cancellation
 //!
 //! A deletion by force first interrupts whoever waits for a node ([`wait::Interrupt`]) and fails
-//! all I/O ([`running::Running::fail_io`]), so that the operation lock comes free; both need no
-//! lock. Tasks are cancelled and joined before what they work on is dropped. Only a local device
+//! all I/O ([`running::Running::fail_io`]), so that the operation lock comes free; both take only
+//! locks that are held for moments. Tasks are cancelled and joined before what they work on is dropped. Only a local device
 //! that does not answer can hold up a deletion; the storage is then told to be stopping, and the
 //! deletion can be repeated.
 
@@ -57,14 +62,19 @@ pub mod assembly;
 pub mod beside;
 pub mod config;
 pub mod configuring;
+pub mod disk;
 pub mod errand;
 pub mod facts;
 pub mod fault;
+pub mod growing;
+pub mod growth_labels;
 pub mod info;
+pub mod labelling;
 pub mod lane;
 pub mod local;
 pub mod member;
 pub mod membership;
+pub mod moments;
 pub mod node;
 pub mod parking;
 pub mod piece;

@@ -10,7 +10,7 @@
 //! Locking: one spin lock, interrupts disabled, nothing is taken inside it. Ending a bio, which
 //! runs foreign code, is done outside.
 
-use super::lane::Lane;
+use super::{lane::Lane, moments::Moments};
 use crate::{
     dst_core::write_back::{Endings, Moment, Promise},
     sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status},
@@ -29,29 +29,6 @@ use kernel::{
 const CURSORS_PER_NODE: usize = 64;
 
 const NONE: u32 = u32::MAX;
-
-/// The clock of a storage that has nodes with a volatile cache: it counts the writes that have ended.
-pub struct Moments {
-    writes: Atomic<u64>,
-}
-
-impl Moments {
-    /// No write has ended. May sleep. Errors: `ENOMEM`.
-    pub fn new() -> Result<Arc<Self>> {
-        let writes = Atomic::new(0);
-        Ok(Arc::new(Self { writes }, GFP_KERNEL)?)
-    }
-
-    /// A write ends, and its caller is told after this. Any context.
-    pub fn write_ends(&self) -> Moment {
-        Moment::after(self.writes.fetch_add(1, ordering::Full) + 1)
-    }
-
-    /// Now. Any context.
-    pub fn now(&self) -> Moment {
-        Moment::after(self.writes.load(ordering::Acquire))
-    }
-}
 
 /// The place of a cursor in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]

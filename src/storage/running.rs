@@ -130,6 +130,13 @@ impl Active {
         }
     }
 
+    /// Ends everything at a remote node in error, and its tasks. Does not wait for them.
+    pub fn stop(&self) {
+        if let Some(connection) = &self.connection {
+            connection.stop(Status::Offline);
+        }
+    }
+
     /// Whether the node's state is another one than at the last call.
     pub fn changed(&self) -> bool {
         let now = self.condition().map_or(NodeState::Up, |now| now.state) as u32;
@@ -188,21 +195,15 @@ impl Running {
         (0_u32..).map_while(|index| self.node(index))
     }
 
-    /// Makes room for one more node, so that [`Self::add_node`] cannot fail. Errors: `ENOMEM`.
-    pub fn reserve_node(&self) -> Result {
-        self.issue.lock().reserve(1, GFP_KERNEL)?;
-        Ok(self.nodes.lock().reserve(1, GFP_KERNEL)?)
-    }
-
-    /// Keeps one more node and its issue task. Called with the storage's operation lock held, after
-    /// [`Self::reserve_node`].
+    /// Keeps one more node and its issue task. There is room for as many as a storage can have. Called with
+    /// the storage's operation lock held.
     pub fn add_node(&self, node: Arc<Active>, issue: JoinHandle) {
         // There is room.
         drop(self.issue.lock().push_within_capacity(issue).err());
         drop(self.nodes.lock().push_within_capacity(node.clone()).err());
-        if let (Some(connection), true) = (&node.connection, self.is_failing()) {
+        if self.is_failing() {
             // Who lets all I/O fail may have looked at the nodes before.
-            connection.stop(Status::Offline);
+            node.stop();
         }
     }
 
@@ -286,8 +287,8 @@ impl Running {
         Ok(beside.push(work, GFP_KERNEL)?)
     }
 
-    /// Ends all I/O in error, now and in future, but for what local devices work on. Needs no
-    /// lock and may be called at any time, several times. Sleeps, but not for the network.
+    /// Ends all I/O in error, now and in future, but for what local devices work on. Takes
+    /// locks that are held for moments only, and may be called at any time, several times. Sleeps, but not for the network.
     pub fn fail_io(&self) {
         self.failing.store(true, ordering::Relaxed);
         for work in self.beside.lock().iter() {
@@ -295,9 +296,7 @@ impl Running {
         }
         self.fail_volume();
         for node in self.nodes() {
-            if let Some(connection) = &node.connection {
-                connection.stop(Status::Offline);
-            }
+            node.stop();
         }
         for node in self.nodes() {
             if let Some(connection) = &node.connection {

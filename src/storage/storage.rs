@@ -23,7 +23,12 @@ use super::{
     wait::{Deadline, Interrupt, Patience},
     workers::Workers,
 };
-use crate::{dst_core::map::Kind, exec::Pools, fault, sys::refusal::Field};
+use crate::{
+    dst_core::map::{Kind, Stacked},
+    exec::Pools,
+    fault,
+    sys::refusal::Field,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -87,6 +92,10 @@ pub struct State {
     pub uuid: Option<[u8; 16]>,
     /// Number of the owner.
     pub epoch: u64,
+    /// The node that came last while the storage was used, as all labels have it.
+    pub newest: Option<[u8; 16]>,
+    /// The limits with which the disk was shown, and the alignment of memory.
+    pub shown: Option<(Stacked, u32)>,
     /// The disk refuses writes.
     pub read_only: bool,
     /// Sectors of the disk.
@@ -136,6 +145,8 @@ impl Storage {
             running: None,
             uuid: config.uuid,
             epoch: 0,
+            newest: None,
+            shown: None,
             read_only: config.read_only,
             sectors: 0,
             logical_block: 0,

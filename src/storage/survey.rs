@@ -48,7 +48,10 @@ impl Found {
         match self {
             Self::None => true,
             Self::Label(choice) => {
-                choice.label.epoch == 0 && choice.label.name.as_str() == config.name.as_str()
+                // One that was labelled for a growth belongs to a storage that exists.
+                choice.label.epoch == 0
+                    && choice.label.newest.is_none()
+                    && choice.label.name.as_str() == config.name.as_str()
             }
             Self::Unusable(_) => false,
         }
@@ -93,7 +96,7 @@ fn read_local(member: &Member, device: &BlockDevice) -> Outcome<Found> {
     let read = label::read(device, &area_of(member)?)
         .map_err(|error| io_fault(member, "read the label", error))?;
     match read {
-        Ok(choice) => Ok(Found::Label(KBox::new(choice, GFP_KERNEL)?)),
+        Ok(choice) => Ok(Found::Label(choice)),
         Err(LabelError::None) => Ok(Found::None),
         Err(error) => unusable(&error),
     }

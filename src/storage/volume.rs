@@ -10,8 +10,10 @@
 //! cloned for remote nodes: each piece has an iterator of its own.
 
 use super::{
+    lane::Lane,
+    moments::Moments,
     node::{Node, Permit},
-    parking::{Cursor, Moments, Parked, Parking, Step},
+    parking::{Cursor, Parked, Parking, Step},
     piece::Piece,
 };
 use crate::{
@@ -85,6 +87,11 @@ impl Volume {
         // Last: it is not taken back.
         volume.parking.add_node(lane)?;
         Ok(volume)
+    }
+
+    /// The clock of the nodes.
+    pub fn moments(&self) -> &Arc<Moments> {
+        self.parking.moments()
     }
 
     /// The nodes, in the order of the storage.
@@ -318,21 +325,6 @@ impl Volume {
         self.parking.park(node, cursor);
         self.after_parking(node);
     }
-
-    /// Goes on with what is parked for node `index`.
-    fn issue_parked(&self, index: usize, node: &Node) {
-        if self.parking.is_failing() {
-            self.parking.fail_all();
-            return;
-        }
-        while node.lane.has_waiting() && node.has_room() {
-            match self.parking.next(index) {
-                Some(Parked::Bio(bio)) => self.start(bio, true),
-                Some(Parked::Cursor(cursor)) => self.proceed(cursor, Some(index)),
-                None => break,
-            }
-        }
-    }
 }
 
 /// What a disk refers to: the volume, until the storage is deleted.
@@ -381,22 +373,41 @@ impl VolumeSlot {
         true
     }
 
-    /// The issue task of node `index`: goes on with what is parked for it. Runs where it may
-    /// sleep on storage, since local nodes do.
-    pub async fn issue(self: Arc<Self>, index: usize) {
+    /// The issue task of node `index`, which counts in `lane`: goes on with what is parked for it. Runs where
+    /// it may sleep on storage, since local nodes do. The node may come later.
+    pub async fn issue(self: Arc<Self>, index: usize, lane: Arc<Lane>) {
         wait_for(c"parked bios", |context| {
-            // What is parked may lie where only the newest map reaches.
-            let volume = self.get();
-            if let Some((volume, node)) = volume
-                .as_ref()
-                .and_then(|volume| Some((volume, volume.nodes.get(index)?)))
-            {
-                node.lane.issuer.register(context.waker());
-                volume.issue_parked(index, node);
+            lane.issuer.register(context.waker());
+            if let Some(volume) = self.get() {
+                self.issue_parked(index, volume);
             }
             Poll::<()>::Pending
         })
         .await;
+    }
+
+    /// Goes on with what is parked for node `index`; `volume` is the newest one, or was a moment ago.
+    fn issue_parked(&self, index: usize, mut volume: Arc<Volume>) {
+        loop {
+            if volume.parking.is_failing() {
+                volume.parking.fail_all();
+                return;
+            }
+            let node = volume.nodes.get(index);
+            if !node.is_some_and(|node| node.lane.has_waiting() && node.has_room()) {
+                return;
+            }
+            let Some(parked) = volume.parking.next(index) else {
+                return;
+            };
+            // Looked up behind that: who parked it may have seen a newer one, with nodes that a flush must
+            // not miss, and sectors that the older one does not have.
+            volume = self.get().unwrap_or(volume);
+            match parked {
+                Parked::Bio(bio) => volume.start(bio, true),
+                Parked::Cursor(cursor) => volume.proceed(cursor, Some(index)),
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Bounded waiting of administrative requests.
 
-use crate::exec::{block_on, boxed, timeout, Timer, WakerCell};
+use crate::exec::{block_on, block_on_deaf, boxed, timeout, Timer, WakerCell};
 use core::{
     future::{poll_fn, Future},
     pin::pin,
@@ -18,6 +18,7 @@ use kernel::{
 pub struct Deadline {
     begun: Instant<Monotonic>,
     limit: u32,
+    deaf: bool,
 }
 
 impl Deadline {
@@ -26,6 +27,15 @@ impl Deadline {
         Self {
             begun: Instant::now(),
             limit,
+            deaf: false,
+        }
+    }
+
+    /// The same for what has to be done even if a signal comes.
+    pub fn deaf(limit: u32) -> Self {
+        Self {
+            deaf: true,
+            ..Self::after(limit)
         }
     }
 
@@ -72,7 +82,7 @@ impl Interrupt {
     /// Runs `future` on the calling thread. One thread at a time.
     ///
     /// Errors: `ECANCELED` after [`Self::request`], `ETIMEDOUT` when the time is over, `EINTR`
-    /// when a signal came, `ENOMEM`. The future is dropped then.
+    /// when a signal came (unless the deadline is deaf), `ENOMEM`. The future is dropped then.
     pub fn run<T>(&self, deadline: &Deadline, future: impl Future<Output = T>) -> Result<T> {
         let mut timer = Timer::new()?;
         let limit = Delta::from_millis(deadline.remaining().into());
@@ -88,7 +98,10 @@ impl Interrupt {
                 .poll(context)
                 .map(|result| result.ok_or(ETIMEDOUT))
         });
-        block_on(pin!(waiting))?
+        match deadline.deaf {
+            true => block_on_deaf(pin!(waiting))?,
+            false => block_on(pin!(waiting))?,
+        }
     }
 }
 

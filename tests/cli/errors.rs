@@ -297,7 +297,7 @@ const WAYS_ON: &[(&str, &str, i32, u16, &str)] = &[
         "node-add",
         EBUSY,
         attr::node::STORAGE,
-        "before it is started",
+        "\"dst status storage\" tells its state",
     ),
     (
         "add storage kano",

@@ -21,7 +21,7 @@ free_memory() {
 	awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo
 }
 # Memory comes back late at times: RCU, the caches of the CPUs, other programs that end.
-limit=$((16 + rounds / 4))
+limit=$((24 + rounds / 4))
 memory_is_back() { ((before - $(free_memory) < limit)); }
 slabs() { awk '$1 ~ /^dst_/ { print $1 }' /proc/slabinfo; }
 threads() { pgrep -l '^dst_' || true; }

@@ -144,3 +144,12 @@ fn labels_with_a_partner() {
         assert_eq!(Label::decode(&mut kept, crc32c), Ok(label));
     }
 }
+
+#[test]
+fn label_of_a_storage_that_has_grown() {
+    let label = label().grown(4, Some(*b"newest--0123456!"));
+    let mut block = [0; LABEL_BYTES];
+    label.encode(&mut block, crc32c).unwrap();
+    let mut kept: [u8; LABEL_BYTES] = golden("label-grown.bin", &block).try_into().unwrap();
+    assert_eq!(Label::decode(&mut kept, crc32c), Ok(label));
+}

@@ -12,6 +12,7 @@ mod fence;
 mod fit;
 mod fuzz;
 mod golden;
+mod growth;
 mod hello;
 mod holder;
 mod job;

@@ -85,5 +85,6 @@ pub(crate) fn label() -> Label {
         created: 1_700_000_000,
         updated: 1_700_000_123,
         partner: None,
+        newest: None,
     }
 }

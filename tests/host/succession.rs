@@ -188,6 +188,7 @@ fn the_new_device() {
     let expected = Label {
         incompat: 0,
         partner: None,
+        newest: None,
         ..new
     };
     assert_eq!(settled, expected);

@@ -82,7 +82,8 @@ run_all() {
 		# For machines that boot with systemd, as those of reboot.sh do.
 		*', installed') ;;
 		'client, with the disk open')
-			must client 'dst create storage storage1:1025 storage2:1025 /dev/vda'
+			# It has grown.
+			must client 'dst create storage storage1:1025 storage2:1025 /dev/vda /dev/vdb'
 			machine_run client 'sleep 1000 </dev/dst >/dev/null 2>&1 & true'
 			if machine_run client 'dst delete storage'; then die "an open storage was deleted"; fi
 			must client "${commands[i]}"
@@ -100,9 +101,10 @@ run_all() {
 blocks README.md
 build_all
 machines_begin storage1 storage2 client
-for machine in storage1 storage2 client; do
+for machine in storage1 storage2; do
 	machine_start "$machine" --mem 512M --cpus 1 --disk 64M --share "result=$work/result"
 done
+machine_start client --mem 512M --cpus 1 --disk 64M --disk 64M --share "result=$work/result"
 machine_wait storage1 storage2 client
 for machine in storage1 storage2 client; do must "$machine" 'insmod /share/result/dst_blk.ko'; done
 run_all

@@ -74,7 +74,7 @@ pub struct Args {
 pub enum Verb {
     /// Make a storage from nodes and start it; all or nothing
     Create(Create),
-    /// Add nodes to a storage that is not started
+    /// Add nodes to a storage; one that runs becomes larger
     Add(Add),
     /// Remove a node from a storage that is not started
     Remove(Remove),

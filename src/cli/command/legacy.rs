@@ -197,8 +197,11 @@ fn form(env: &mut Env<'_>, args: &Legacy, name: &str) -> Result<(), Error> {
     if let (Some(node), Some(_)) = (&mut node, &existing) {
         node::fill_gaps(env, &mut client, name, std::slice::from_mut(node))?;
     }
+    let runs = existing.as_ref().is_some_and(storage::has_started);
     let mut added = Vec::new();
     let mut done = match &node {
+        // What cannot be started again is not changed either.
+        _ if runs && args.run => Ok(()),
         Some(node) => node
             .add(env, &mut client, name)
             .map(|index| added.extend(index)),
@@ -208,7 +211,14 @@ fn form(env: &mut Env<'_>, args: &Legacy, name: &str) -> Result<(), Error> {
         done = storage::start_storage(env, &mut client, name, args.force, None);
     }
     match done {
-        Ok(()) => storage::report(env, &mut client, name),
+        Ok(()) => {
+            storage::report(env, &mut client, name)?;
+            if runs && node.is_some() {
+                env.note(node::GROWN);
+            }
+            Ok(())
+        }
+        Err(error) if runs => Err(node::keep(name, added.len(), error)),
         Err(error) if created => Err(storage::roll_back(&mut client, name, error)),
         Err(error) => Err(node::roll_back(&mut client, name, &added, error)),
     }

@@ -3,7 +3,7 @@
 //! Adding and removing nodes.
 
 use crate::args::verbs::{Add, Remove};
-use crate::command::storage::{check_name, node_options, report};
+use crate::command::storage::{check_name, has_started, node_options, report};
 use crate::env::Env;
 use crate::error::{errno, Error};
 use crate::model;
@@ -131,15 +131,38 @@ pub fn add(env: &mut Env<'_>, args: &Add) -> Result<(), Error> {
         nodes.push(prepare(env, &spec, &options)?);
     }
     let mut client = env.client(&format!("cannot add nodes to storage \"{}\"", args.storage))?;
+    let grows = env
+        .storage(&mut client, &args.storage)?
+        .is_some_and(|storage| has_started(&storage));
     fill_gaps(env, &mut client, &args.storage, &mut nodes)?;
     let mut added = Vec::new();
     for node in &nodes {
         match node.add(env, &mut client, &args.storage) {
             Ok(index) => added.extend(index),
+            Err(error) if grows => return Err(keep(&args.storage, added.len(), error)),
             Err(error) => return Err(roll_back(&mut client, &args.storage, &added, error)),
         }
     }
-    report(env, &mut client, &args.storage)
+    report(env, &mut client, &args.storage)?;
+    if grows {
+        env.note(GROWN);
+    }
+    Ok(())
+}
+
+/// What is left to do when the device of a storage is larger.
+pub const GROWN: &str =
+    "the device is larger; what is on it is enlarged by its own program, such as \
+     resize2fs or xfs_growfs";
+
+/// Says in the error that nodes which were added before stay: a storage that runs cannot lose one.
+pub fn keep(storage: &str, added: usize, error: Error) -> Error {
+    match added {
+        0 => error.note(format!("storage \"{storage}\" is as before")),
+        n => error.note(format!(
+            "{n} of the nodes were added before, and stay: storage \"{storage}\" runs"
+        )),
+    }
 }
 
 /// A node as the user names it: by index, device or address.

@@ -202,6 +202,11 @@ fn the_storage(
     })
 }
 
+/// Whether the storage's device is there.
+pub fn has_started(storage: &model::Storage) -> bool {
+    matches!(storage.state.as_str(), "running" | "degraded" | "failed")
+}
+
 /// Tells how a storage stands after a change.
 pub fn report(env: &mut Env<'_>, client: &mut Client, name: &str) -> Result<(), Error> {
     if client.kept().is_some() {

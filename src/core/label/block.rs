@@ -13,14 +13,15 @@
 //!  240 created u64           248 updated u64
 //!  256 bitmap sector u64     264 bitmap sectors u64   272 bitmap granularity u32
 //!  276 legs u32              280 log sector u64       288 log sectors u64
-//!  296 partner uuid [16]     312 partner place [64]      376 reserved [136]
+//!  296 partner uuid [16]     312 partner place [64]      376 newest node uuid [16]
+//!  392 reserved [120]
 //!  512 table of legs, 64 entries of 32 bytes: node uuid [16], state u32, flags u32, event u64
 //! 2560 reserved [1536]
 //! ```
 //!
 //! Numbers are little endian. Bytes 256 to 4095 are zero in a label of a linear storage, but for the
-//! partner while a node is [on its way](super::succession) to another device; the rest is
-//! laid out for mirrors and will come with bits in the feature words. Bitmap and log sectors count
+//! partner while a node is [on its way](super::succession) to another device, and for the newest node of
+//! a storage that has [grown](super::growth); the rest is laid out for mirrors and will come with bits in the feature words. Bitmap and log sectors count
 //! from the start of the metadata area.
 //!
 //! The checksum is the standard CRC-32C (initial value and final inversion all ones) over the
@@ -56,8 +57,10 @@ pub mod features {
     pub const RO_COMPAT: u64 = 0;
     /// In `incompat`: the node is moving to another device, or has moved; the label names a partner.
     pub const MIGRATION: u64 = 1 << 0;
+    /// In `incompat`: the storage has got a node while it was used; the label names the newest one.
+    pub const GROWTH: u64 = 1 << 1;
     /// Whoever does not know one of these must leave the device alone.
-    pub const INCOMPAT: u64 = MIGRATION;
+    pub const INCOMPAT: u64 = MIGRATION | GROWTH;
 }
 
 /// States of a node as its own label knows it.
@@ -113,7 +116,8 @@ struct RawLabel {
     log_sectors: U64,
     partner: [u8; 16],
     partner_place: [u8; 64],
-    reserved1: [u8; 136],
+    newest: [u8; 16],
+    reserved1: [u8; 120],
     leg_table: [RawLeg; LEGS],
     reserved2: [u8; 1536],
 }
@@ -164,6 +168,9 @@ pub struct Label {
     pub updated: u64,
     /// The other device of a migration; goes with [`features::MIGRATION`] in `incompat`.
     pub partner: Option<Partner>,
+    /// Identity of the node that came last, if one came while the storage was used; goes with
+    /// [`features::GROWTH`] in `incompat`.
+    pub newest: Option<[u8; 16]>,
 }
 
 /// Why a block is not a label that can be used.
@@ -264,6 +271,9 @@ impl Label {
             raw.partner = self.partner.map_or([0; 16], |partner| partner.node);
             raw.partner_place = place;
         }
+        if (raw.incompat.get() | self.incompat) & features::GROWTH != 0 {
+            raw.newest = self.newest.unwrap_or([0; 16]);
+        }
         raw.magic = MAGIC;
         raw.version = VERSION.into();
         raw.crc = 0.into();
@@ -358,6 +368,7 @@ impl Label {
             created: raw.created.get(),
             updated: raw.updated.get(),
             partner,
+            newest: (raw.incompat.get() & features::GROWTH != 0).then_some(raw.newest),
         })
     }
 
@@ -400,7 +411,10 @@ impl Label {
                 "partner (the node itself)",
             ),
         ];
+        let growth = self.incompat & features::GROWTH != 0;
+        let newest = self.newest != Some([0; 16]) && growth == self.newest.is_some();
         match faults.iter().find(|(wrong, _)| *wrong) {
+            _ if !newest => Err(LabelError::Field("newest node")),
             Some((_, field)) => Err(LabelError::Field(field)),
             None => Ok(()),
         }

@@ -10,6 +10,7 @@
 
 pub mod area;
 pub mod block;
+pub mod growth;
 pub mod holder;
 pub mod member;
 pub mod succession;
@@ -18,6 +19,7 @@ pub use area::{AreaError, Copy, MetadataArea, AREA_MAX_BYTES, AREA_MIN_BYTES};
 pub use block::{
     choose_newest, features, state, update_order, Choice, Label, LabelError, LABEL_BYTES, VERSION,
 };
+pub use growth::{judge_growth, Growth, Unfinished};
 pub use holder::{holders, Holders, Refusal, Role};
 pub use member::{check_membership, Expected, Mismatch};
 pub use succession::{Change, Foreign, NoCopy, Partner};

@@ -26,7 +26,7 @@ pub mod link;
 pub mod request;
 mod requests;
 
-use super::{lane::Lane, parking::Moments, piece::Piece};
+use super::{lane::Lane, moments::Moments, piece::Piece};
 use crate::{
     dst_core::{
         transaction::{self, Place, Tag},

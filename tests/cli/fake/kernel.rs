@@ -343,10 +343,10 @@ impl Kernel {
     fn node_add(&mut self, given: &Given<'_>) -> Answer {
         let name = given.text(attr::node::STORAGE).unwrap();
         let storage = self.find(&name, attr::node::STORAGE)?;
-        if storage.state != uapi::storage_state::CONFIGURING {
+        if storage.state == uapi::storage_state::STOPPING {
             return Err(fail(
                 EBUSY,
-                "the storage \"storage\" is started already; delete it to change it",
+                "the storage \"storage\" is being deleted",
                 Point::At(attr::node::STORAGE),
             ));
         }

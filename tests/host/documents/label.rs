@@ -45,6 +45,9 @@ fn decode(block: &[u8]) -> Result<Label, LabelError> {
 /// The partner's fields.
 const PARTNER: std::ops::Range<usize> = 296..376;
 
+/// The newest node's field.
+const NEWEST: std::ops::Range<usize> = 376..392;
+
 /// A label with a partner.
 fn moving(state: u32) -> Label {
     Label {
@@ -73,11 +76,22 @@ fn the_partner_of_a_label() {
 }
 
 #[test]
+fn the_newest_node_of_a_label() {
+    let rows = fields(&label_document(), "label", LABEL_BYTES);
+    let row = rows.iter().find(|row| row.name == "newest").unwrap();
+    let block = block(&roomy().grown(7, Some(PATTERN)));
+    assert_eq!(&block[row.bytes.clone()], PATTERN);
+    assert_eq!(row.bytes, NEWEST);
+}
+
+#[test]
 fn features_and_states() {
     let rows = table(&label_document(), "label features");
-    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.len(), 2);
     assert_eq!(rows[0][..3], ["incompat", "0", "MIGRATION"]);
-    assert_eq!(features::INCOMPAT, 1);
+    assert_eq!(rows[1][..3], ["incompat", "1", "GROWTH"]);
+    assert_eq!((features::MIGRATION, features::GROWTH), (1, 2));
+    assert_eq!(features::INCOMPAT, 3);
     assert_eq!((features::COMPAT, features::RO_COMPAT), (0, 0));
     let states = [
         (state::IN_SYNC, "IN_SYNC"),

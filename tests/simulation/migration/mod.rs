@@ -141,6 +141,7 @@ fn label(index: u32, count: u32, sectors: u64) -> Label {
         created: 0,
         updated: 0,
         partner: None,
+        newest: None,
     }
 }
 
