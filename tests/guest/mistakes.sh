@@ -133,7 +133,12 @@ mistake 6 'there is a storage "s" already' client create s "$first"
 mistake 6 '/dev/dst belongs to the storage "s"' client create t "$first"
 mistake 6 "it is in use" client create t --device dst-t "$second"
 mistake 6 "is writing to it; one client may" client create t --device dst-t "$export_address"
-mistake 6 "delete it to change it" client add s "$first"
+mistake 6 "is node 1 of this storage already" client add s "$second"
+mistake 6 "the device holds an ext2, ext3 or ext4 filesystem" client add s "$third"
+mistake 1 "has no room for the metadata area" client add s "$tiny"
+mistake 5 "there is no such file" client add s /dev/nothing
+mistake 7 "connection refused: nothing is exported there" client add s "$(address server):1030"
+mistake 1 "a node can only come behind its end" client add s "$first,start=0"
 mistake 6 "delete it to change it" client remove s 1
 mistake 6 "is started already" client start s
 client create t --device dst-a "$first" >/dev/null
