@@ -304,8 +304,10 @@ fn events_are_followed() {
     let machine = Machine::new();
     let events = events();
     machine.kernel().events.extend(events.clone());
-    let out = machine.run("events --count 5").out;
-    let told: Vec<&str> = out
+    let outcome = machine.run("events --count 5");
+    assert_eq!(outcome.err, "note: what happens from now on is told here\n");
+    let told: Vec<&str> = outcome
+        .out
         .lines()
         .map(|line| line.split_once(' ').unwrap().1)
         .collect();

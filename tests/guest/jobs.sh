@@ -35,9 +35,7 @@ busy_threads() { pgrep -c '^dst_job-' || true; }
 no_threads() { (($(busy_threads) == 0)); }
 
 say "every sector is read"
-on client dst events >"$work/events" &
-events=$!
-at_exit kill "$events"
+follow_events client
 reads_a=$(device_reads "$a") reads_b=$(device_reads "$b") ios=$(node_file storage 0 read_ios)
 dst job verify storage --watch >"$work/watch" || fail "the verification failed: $(cat "$work/watch")"
 tail -n 1 "$work/watch" | grep -q '^done: .*(100 %)' || fail "the end of the job: $(cat "$work/watch")"

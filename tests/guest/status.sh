@@ -5,6 +5,7 @@
 # needs: losetup ip python3
 # timeout: 600
 . "$(dirname "$0")/lib.sh"
+. "$tests/helpers/data.sh"
 
 document=/share/src/Documentation/admin/command-line.md
 exits() {
@@ -137,17 +138,13 @@ assert sum(connection["requests"] for connection in connections) >= 4, connectio
 for values in storage_values export_values node_connection export_connection; do comes_true $values; done
 
 say "events"
-on client dst --json events --count 3 >"$work/events" &
-follower=$!
-# The follower has subscribed when an event comes through; storages come and go until then.
-goes_on() { kill -0 "$follower" 2>/dev/null; }
-end=$((SECONDS + 120))
-while goes_on && ((SECONDS < end)); do
-	on client dst create passing --no-start --device dst-passing "$near" >/dev/null 2>&1 || true
-	on client dst delete passing >/dev/null 2>&1 || true
-done
-! goes_on || fail "nothing is heard of storages that come and go: $(cat "$work/events")"
-wait "$follower" || fail "dst events: $(cat "$work/events")"
+follow_events client --json --count 3
+disk other 16M
+on client dst create passing --no-start --device dst-passing "$other" >/dev/null
+on client dst delete passing >/dev/null
+ended() { ! kill -0 "$events" 2>/dev/null; }
+wait_until 60 ended || fail "nothing is heard of a storage that came and went: $(cat "$work/events")"
+wait "$events" || fail "dst events: $(cat "$work/events")"
 expect_equal "events" 3 "$(wc -l <"$work/events")"
 
 say "what is waited for"

@@ -35,9 +35,7 @@ goes_on() {
 }
 
 say "under load"
-on client dst events >"$work/events" &
-events=$!
-at_exit kill "$events"
+follow_events client
 fio --output="$work/load.log" --name=load --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=64 --rw=randwrite \
 	--bs=4k --size=16m --number_ios="${IOS:-4000}" --verify=crc32c --verify_fatal=1 &
 load=$!

@@ -23,6 +23,7 @@ pub fn follow(env: &mut Env<'_>, count: Option<u64>) -> Result<(), Error> {
     client
         .subscribe()
         .map_err(|f| Error::from_failure(what, f))?;
+    env.note("what happens from now on is told here");
     let mut seen = 0;
     while count.is_none_or(|count| seen < count) {
         let (text, data) = match client.next_event() {

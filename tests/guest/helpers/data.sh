@@ -37,3 +37,12 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([byte ^ 0xff]))' "$(disk_file "$1")" "$2"
 }
 
+
+# follow_events MACHINE [OPTION...]: from now on what happens is told in $work/events.
+follow_events() {
+	on "$1" dst events "${@:2}" >"$work/events" 2>"$work/events-note" &
+	events=$!
+	at_exit kill "$events"
+	wait_until 60 grep -q '^note: what happens from now on is told here' "$work/events-note" ||
+		fail "dst events does not begin: $(cat "$work/events-note")"
+}
