@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     dst_core::{
-        label::{state, Growth, Label},
+        label::{state, Growth, Label, Newest},
         map::{stack_limits, Kind, Layout},
         migration::check_fit,
         text::Text,
@@ -199,6 +199,9 @@ impl Storage {
         let force = member.config.force;
         if self.config().raw {
             probe(member, !force, patience)?;
+            if !force {
+                check_unused(member, &Found::None, patience)?;
+            }
             return Ok(Found::None);
         }
         let found = survey(member, patience)?;
@@ -287,10 +290,10 @@ impl Storage {
             owned,
             members,
             before: Growth::TakeBack(count - 1, newest),
-            after: Growth::Finish(count, Some(identity)),
+            after: Growth::Finish(count, Some(Newest::after(newest, identity))),
         };
         labels.change_all(&labels.before, patience)?;
-        let own = self.newcomer_label(newcomer, identity, count)?;
+        let own = self.newcomer_label(newcomer, identity, count, labels.newest())?;
         let written = labels.write(&own, &newcomer.found, patience);
         labels.hang_up();
         match written {
@@ -312,6 +315,7 @@ impl Storage {
         newcomer: &Newcomer,
         identity: [u8; 16],
         count: u32,
+        newest: Option<Newest>,
     ) -> Outcome<KBox<Label>> {
         let facts = newcomer.member.facts();
         let (start, size) = newcomer
@@ -344,7 +348,7 @@ impl Storage {
             partner: None,
             newest: None,
         };
-        Ok(KBox::new(label.grown(count, Some(identity)), GFP_KERNEL)?)
+        Ok(KBox::new(label.grown(count, newest), GFP_KERNEL)?)
     }
 
     /// Makes the parts of the new node, and lets I/O reach it. Everything that can fail comes first.
@@ -365,16 +369,16 @@ impl Storage {
         };
         let sectors = layout.sectors();
         member.learn(|facts| facts.range = layout.range_of(index));
-        if member.address().is_none() {
-            // One worker for each local node, and one more.
-            let local = self.state().local_nodes();
-            issuers.require(local.saturating_add(2))?;
-        }
         let (node, seed) = make_node(&member, storage, epoch, volume.moments())?;
         let node = Arc::new(node, GFP_KERNEL)?;
         let members = self.members_with(&member)?;
         // The issue task looks at the map that is there, and finds nothing to do before that has the node.
         let (active, issue) = run_node(self, running.volume(), &issuers, index, seed)?;
+        if member.address().is_none() {
+            // One worker for each local node, and one more.
+            let local = self.state().local_nodes();
+            issuers.require(local.saturating_add(2))?;
+        }
         let volume = volume
             .with_node(layout, node)
             .inspect_err(|_| active.stop())?;

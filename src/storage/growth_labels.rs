@@ -11,16 +11,17 @@ use super::{
     member::Member,
     storage::Storage,
     survey::{survey, Found},
-    wait::{Deadline, Patience},
+    wait::{Deadline, Interrupt, Patience},
 };
 use crate::{
-    dst_core::label::{Growth, Label},
+    dst_core::label::{Growth, Label, Newest},
     sys::{clock::seconds_since_1970, refusal::Refusal},
 };
 use kernel::{prelude::*, sync::Arc};
 
-/// Milliseconds for taking labels back.
-const TAKE_BACK_MS: u32 = 10_000;
+/// Milliseconds for taking labels back, less than a deletion waits, and for one node of them.
+const TAKE_BACK_MS: u32 = 6_000;
+const TAKE_BACK_NODE_MS: u32 = 2_500;
 
 /// The labels of a storage that grows.
 pub struct GrowthLabels<'a> {
@@ -36,6 +37,12 @@ pub struct GrowthLabels<'a> {
     pub after: Growth,
 }
 
+impl Drop for GrowthLabels<'_> {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
 impl GrowthLabels<'_> {
     /// The nodes that the storage has.
     fn known(&self) -> &[Arc<Member>] {
@@ -46,7 +53,7 @@ impl GrowthLabels<'_> {
     }
 
     /// The newest node after the growth.
-    pub fn newest(&self) -> Option<[u8; 16]> {
+    pub fn newest(&self) -> Option<Newest> {
         match self.after {
             Growth::Finish(_, newest) => newest,
             _ => None,
@@ -85,10 +92,31 @@ impl GrowthLabels<'_> {
     /// The newcomer's goes last, and only if all others could be told: a start needs it as long as one may not.
     #[inline(never)]
     pub fn take_back(&self) {
-        let deadline = Deadline::deaf(TAKE_BACK_MS);
-        let patience = self.storage.patience(&deadline);
+        let outcome = self.try_take_back();
+        self.hang_up();
+        self.storage.wait_for(None);
+        if let Err(fault) = outcome {
+            pr_warn!(
+                "{}: labels that were written for one more node could not all be taken back; adding a node \
+                 again puts them in order, and so does the next start, which needs that node if all \
+                 others know of it: {}\n",
+                self.storage.config().name.as_str(),
+                Refusal::from(fault)
+            );
+        }
+    }
+
+    /// Whatever has ended the growth, a deletion by force included, does not end this.
+    fn try_take_back(&self) -> Outcome {
+        let interrupt = KBox::pin_init(Interrupt::new(), GFP_KERNEL)?;
+        let whole = Deadline::after(TAKE_BACK_MS);
         let mut outcome = Ok(());
         for member in self.known() {
+            let deadline = Deadline::deaf(TAKE_BACK_NODE_MS.min(whole.remaining()));
+            let patience = Patience {
+                interrupt: &interrupt,
+                deadline: &deadline,
+            };
             self.storage.wait_for(Some(member.place()));
             let told = update_label(member, &self.owned, patience, &|label| {
                 self.before.change(label)
@@ -97,17 +125,12 @@ impl GrowthLabels<'_> {
                 outcome = told;
             }
         }
-        let outcome = outcome.and_then(|()| self.disown(patience));
-        self.hang_up();
-        self.storage.wait_for(None);
-        if let Err(fault) = outcome {
-            pr_warn!(
-                "{}: labels that were written for one more node could not all be taken back; the next start, \
-                 with that node or without it, puts them in order, or adding a node again does: {}\n",
-                self.storage.config().name.as_str(),
-                Refusal::from(fault)
-            );
-        }
+        outcome?;
+        let deadline = Deadline::deaf(TAKE_BACK_NODE_MS.min(whole.remaining()));
+        self.disown(Patience {
+            interrupt: &interrupt,
+            deadline: &deadline,
+        })
     }
 
     /// Lets the newcomer's label be that of a device that belongs to nobody.
@@ -124,7 +147,7 @@ impl GrowthLabels<'_> {
     fn disowned(&self, found: &Found) -> Outcome<Option<KBox<Label>>> {
         let ours = found
             .label()
-            .filter(|label| Growth::Finish(label.node_count, Some(label.node)) == self.after);
+            .filter(|label| Growth::Finish(label.node_count, label.newest) == self.after);
         let Some(label) = ours else {
             return Ok(None);
         };

@@ -11,16 +11,17 @@
 use super::{
     config::StorageConfig,
     fault::Outcome,
-    labelling::{claim, update_label, write_label, Owned},
+    labelling::{check_owned, claim, update_label, write_label, Owned},
     member::Member,
-    survey::{find_signature, Found},
+    survey::{find_signature, survey, Found},
     volume::StorageLayout,
     wait::Patience,
 };
 use crate::{
     dst_core::{
         label::{
-            check_membership, judge_growth, state, Expected, Growth, Label, Mismatch, Unfinished,
+            check_membership, judge_growth, state, Expected, Growth, Label, Mismatch, Newest,
+            Unfinished,
         },
         map::{Kind, Layout},
         text::Text,
@@ -113,7 +114,7 @@ impl Membership {
     }
 
     /// The newest node, if the storage has grown, once [`Self::take`] is done.
-    pub fn newest(&self) -> Option<[u8; 16]> {
+    pub fn newest(&self) -> Option<Newest> {
         match self.growth {
             Growth::None if self.fresh => None,
             Growth::None => self.found.iter().find_map(Found::label)?.newest,
@@ -158,14 +159,24 @@ impl Membership {
 
     /// Brings a growth that was cut short to its end, now that nobody else changes the labels.
     fn settle(&self, wanted: &Wanted<'_>, patience: Patience<'_>) -> Outcome {
+        if self.fresh || wanted.read_only {
+            return Ok(());
+        }
+        let owned = Owned {
+            storage: self.storage,
+            epoch: self.epoch,
+        };
+        if self.judge_again(wanted, &owned, patience)? != self.growth {
+            return Err(fault!(
+                EAGAIN,
+                None,
+                "another machine has added a node to the storage meanwhile; give all of its nodes"
+            ));
+        }
         let (words, count) = match self.growth {
             Growth::None => return Ok(()),
             Growth::Finish(count, _) => ("finished", count),
             Growth::TakeBack(count, _) => ("taken back", count),
-        };
-        let owned = Owned {
-            storage: self.storage,
-            epoch: self.epoch,
         };
         for member in wanted.members {
             update_label(member, &owned, patience, &|label| self.growth.change(label))?;
@@ -177,6 +188,23 @@ impl Membership {
             count
         );
         Ok(())
+    }
+
+    /// Until the epoch was claimed an earlier owner may have changed the labels.
+    #[inline(never)]
+    fn judge_again(
+        &self,
+        wanted: &Wanted<'_>,
+        owned: &Owned,
+        patience: Patience<'_>,
+    ) -> Outcome<Growth> {
+        let mut found = KVec::with_capacity(wanted.members.len(), GFP_KERNEL)?;
+        for member in wanted.members {
+            let now = survey(member, patience)?;
+            check_owned(member, owned, &now)?;
+            found.push(now, GFP_KERNEL)?;
+        }
+        wanted.growth(&found)
     }
 
     /// The epoch that requests to node `index` carry.

@@ -24,7 +24,10 @@ use super::{
     workers::Workers,
 };
 use crate::{
-    dst_core::map::{Kind, Stacked},
+    dst_core::{
+        label::Newest,
+        map::{Kind, Stacked},
+    },
     exec::Pools,
     fault,
     sys::refusal::Field,
@@ -93,7 +96,7 @@ pub struct State {
     /// Number of the owner.
     pub epoch: u64,
     /// The node that came last while the storage was used, as all labels have it.
-    pub newest: Option<[u8; 16]>,
+    pub newest: Option<Newest>,
     /// The limits with which the disk was shown, and the alignment of memory.
     pub shown: Option<(Stacked, u32)>,
     /// The disk refuses writes.

@@ -181,12 +181,16 @@ pub fn find_signature(
         None => facts.sectors << SECTOR_SHIFT,
     };
     let block = u64::from(facts.limits.logical_block);
-    let area = area_of(member)?;
-    let own = [Place::A, Place::B].map(|copy| area.copy_sector(copy) << SECTOR_SHIFT);
+    // A device without room for a label has none.
+    let area = area_of(member).ok();
+    let own = [Place::A, Place::B].map(|copy| {
+        let area = area.as_ref();
+        area.map(|area| area.copy_sector(copy) << SECTOR_SHIFT)
+    });
     let mut buffer = KVVec::new();
     for window in signature::windows(bytes) {
         // An abandoned label of our own is nothing to be kept.
-        if matches!(found, Found::Label(_)) && own.contains(&window.offset) {
+        if matches!(found, Found::Label(_)) && own.contains(&Some(window.offset)) {
             continue;
         }
         let start = round_down(window.offset, block);

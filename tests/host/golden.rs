@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use crc32c::crc32c;
-use dst_core::label::{features, state, Label, Partner, LABEL_BYTES};
+use dst_core::label::{features, state, Label, Newest, Partner, LABEL_BYTES};
 use dst_core::session::{plain_head, Head, Mode, Preface, Receiver};
 use dst_core::wire::*;
 
@@ -145,9 +145,14 @@ fn labels_with_a_partner() {
     }
 }
 
+const NEWEST: Newest = Newest {
+    node: *b"newest--0123456!",
+    before: *b"before--0123456!",
+};
+
 #[test]
 fn label_of_a_storage_that_has_grown() {
-    let label = label().grown(4, Some(*b"newest--0123456!"));
+    let label = label().grown(4, Some(NEWEST));
     let mut block = [0; LABEL_BYTES];
     label.encode(&mut block, crc32c).unwrap();
     let mut kept: [u8; LABEL_BYTES] = golden("label-grown.bin", &block).try_into().unwrap();

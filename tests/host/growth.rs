@@ -6,8 +6,16 @@ use dst_core::label::*;
 
 use crate::{samples::label, Random};
 
+/// The node that is the newest, and the one that was it before; 0 for none.
+fn newest(node: u8, before: u8) -> Option<Newest> {
+    Some(Newest {
+        node: [node; 16],
+        before: [before; 16],
+    })
+}
+
 /// A device that was labelled for a storage that has, or will have, so many nodes.
-fn device(identity: u8, index: u32, node_count: u32, newest: Option<[u8; 16]>) -> Label {
+fn device(identity: u8, index: u32, node_count: u32, newest: Option<Newest>) -> Label {
     Label {
         node: [identity; 16],
         index,
@@ -44,7 +52,7 @@ fn a_storage_that_never_grew() {
 
 #[test]
 fn every_moment_of_a_growth() {
-    let newest = Some([9; 16]);
+    let newest = newest(9, 0);
     let old = [device(1, 0, 2, None), device(2, 1, 2, None)];
     let new = device(9, 2, 3, newest);
     let told = old.map(|label| label.grown(3, newest));
@@ -70,7 +78,7 @@ fn every_moment_of_a_growth() {
 
 #[test]
 fn a_device_of_an_abandoned_growth() {
-    let (first, second) = (Some([8; 16]), Some([9; 16]));
+    let (first, second) = (newest(8, 0), newest(9, 0));
     let abandoned = device(8, 1, 2, first);
     // The storage has grown by another device.
     let grown = device(1, 0, 2, second);
@@ -84,19 +92,47 @@ fn a_device_of_an_abandoned_growth() {
     // It grew once before: the newest node is the same for those that know of nothing else.
     let before = [device(1, 0, 2, first), device(8, 1, 2, first)];
     assert_eq!(judge(&before), Ok(Growth::None));
+    let third = newest(9, 8);
+    let with = [before[0], before[1], device(9, 2, 3, third)];
+    assert_eq!(judge(&with), Ok(Growth::Finish(3, third)));
+    // It was about to come to a storage that knew another newest node.
     let with = [before[0], before[1], device(9, 2, 3, second)];
-    assert_eq!(judge(&with), Ok(Growth::Finish(3, second)));
-    // An image from before the growth by the second device.
-    let image = [with[0].grown(3, second), before[1].grown(3, first), with[2]];
+    assert_eq!(judge(&with), Err(Unfinished::Abandoned(2)));
+    // Two that never were the newest contradict each other.
+    let image = [
+        device(1, 0, 3, newest(5, 4)),
+        device(2, 1, 3, newest(6, 4)),
+        device(3, 2, 3, newest(5, 4)),
+    ];
     let error = judge(&image).unwrap_err();
     assert_eq!(error, Unfinished::Contradiction(0, 1));
     assert!(!error.to_string().is_empty());
 }
 
 #[test]
+fn an_abandoned_device_after_two_growths() {
+    // It was to be the third node; then others became the third and the fourth.
+    let stray = device(8, 2, 3, newest(8, 0));
+    let last = newest(7, 9);
+    let nodes = [
+        device(1, 0, 4, last),
+        device(2, 1, 4, last),
+        device(9, 2, 4, last),
+        device(7, 3, 4, last),
+    ];
+    assert_eq!(judge(&nodes), Ok(Growth::None));
+    let with = [nodes[0], nodes[1], stray, nodes[3]];
+    assert_eq!(judge(&with), Err(Unfinished::Abandoned(2)));
+    assert_eq!(judge(&with[..3]), Err(Unfinished::Abandoned(2)));
+    // The node that it is taken for, if it was not told: that is a growth that was cut short.
+    let known = [nodes[0], nodes[1], device(9, 2, 3, newest(9, 0)), nodes[3]];
+    assert_eq!(judge(&known), Ok(Growth::Finish(4, last)));
+}
+
+#[test]
 fn a_last_device_that_names_another_one() {
     // It is not the one that is to come.
-    let nodes = [device(1, 0, 1, None), device(2, 1, 2, Some([9; 16]))];
+    let nodes = [device(1, 0, 1, None), device(2, 1, 2, newest(9, 0))];
     assert_eq!(judge(&nodes), Err(Unfinished::Count(0, 1, 2)));
     assert!(judge(&[device(1, 0, 1, None), device(2, 1, 2, None)]).is_err());
 }
@@ -115,7 +151,8 @@ fn many_growths() {
             // A device that was to come once may be tried again, or a new one.
             let identity = next;
             next += 1;
-            let new = device(identity, count, count + 1, Some([identity; 16]));
+            let newest = Newest::after(nodes[0].newest, [identity; 16]);
+            let new = device(identity, count, count + 1, Some(newest));
             let told = random.below(u64::from(count) + 1) as usize;
             let mut order: Vec<usize> = (0..nodes.len()).collect();
             for at in (1..order.len()).rev() {
@@ -136,12 +173,23 @@ fn many_growths() {
                 stray.push(new);
             }
             for stray in &stray {
-                let last = nodes.len() - 1;
-                if stray.index as usize == last {
-                    let swapped = [&nodes[..last], &[*stray]].concat();
-                    assert!(judge(&swapped).is_err(), "{swapped:?}");
-                }
+                refused(&nodes, stray);
             }
+        }
+    }
+}
+
+/// A device that never became a node is not let in for one, whether the others are all given or without the last ones.
+fn refused(nodes: &[Label], stray: &Label) {
+    let index = stray.index as usize;
+    if index >= nodes.len() {
+        return;
+    }
+    for given in index + 1..=nodes.len() {
+        let mut swapped = nodes[..given].to_vec();
+        swapped[index] = *stray;
+        if given > 1 {
+            assert!(judge(&swapped).is_err(), "{swapped:?}");
         }
     }
 }

@@ -225,21 +225,26 @@ fn labels_with_an_impossible_partner() {
 
 #[test]
 fn the_newest_node_of_a_label() {
-    let grown = label().grown(4, Some([0xbb; 16]));
+    let newest = Newest {
+        node: [0xbb; 16],
+        before: [0xcc; 16],
+    };
+    let grown = label().grown(4, Some(newest));
     let mut bytes = block(&label());
-    bytes[392..].fill(0xa5);
+    bytes[408..].fill(0xa5);
     grown.encode(&mut bytes, crc32c).unwrap();
     assert_eq!(bytes[32], 2);
     assert_eq!(&bytes[376..392], [0xbb; 16]);
-    assert!(bytes[392..].iter().all(|b| *b == 0xa5));
+    assert_eq!(&bytes[392..408], [0xcc; 16]);
+    assert!(bytes[408..].iter().all(|b| *b == 0xa5));
     assert_eq!(decode(bytes), Ok(grown));
     label().encode(&mut bytes, crc32c).unwrap();
-    assert_eq!(&bytes[376..392], [0; 16]);
+    assert_eq!(&bytes[376..408], [0; 32]);
     assert_eq!(decode(bytes), Ok(label()));
     // Nobody's identity is zero.
     assert!(forged(|b| b[32] = 2).is_err());
     let mut wrong = label();
-    wrong.newest = Some([1; 16]);
+    wrong.newest = Some(newest);
     assert!(wrong.encode(&mut [0; LABEL_BYTES], crc32c).is_err());
 }
 
@@ -341,7 +346,7 @@ prop_compose! {
         range in (0_u64..1 << 53, 1_u64..1 << 53), spare in (0_u64..1 << 20, 0_u64..1 << 20),
         numbers in any::<[u64; 7]>(),
         partner in proptest::option::of((any::<[u8; 16]>(), "[ -~]{0,63}")),
-        newest in proptest::option::of(any::<[u8; 16]>()),
+        newest in proptest::option::of(any::<([u8; 16], [u8; 16])>()),
     ) -> Label {
         let partner = partner.map(|(node, place)| Partner { node, place: text(&place) });
         Label {
@@ -365,7 +370,7 @@ prop_compose! {
             created: numbers[5],
             updated: numbers[6],
             partner,
-            newest,
+            newest: newest.map(|(node, before)| Newest { node, before }),
         }
     }
 }

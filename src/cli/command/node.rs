@@ -158,7 +158,7 @@ pub const GROWN: &str =
 /// Says in the error that nodes which were added before stay: a storage that runs cannot lose one.
 pub fn keep(storage: &str, added: usize, error: Error) -> Error {
     match added {
-        0 => error.note(format!("storage \"{storage}\" is as before")),
+        0 => error.note(format!("storage \"{storage}\" runs as before")),
         n => error.note(format!(
             "{n} of the nodes were added before, and stay: storage \"{storage}\" runs"
         )),

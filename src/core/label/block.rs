@@ -14,7 +14,7 @@
 //!  256 bitmap sector u64     264 bitmap sectors u64   272 bitmap granularity u32
 //!  276 legs u32              280 log sector u64       288 log sectors u64
 //!  296 partner uuid [16]     312 partner place [64]      376 newest node uuid [16]
-//!  392 reserved [120]
+//!  392 newest before uuid [16]  408 reserved [104]
 //!  512 table of legs, 64 entries of 32 bytes: node uuid [16], state u32, flags u32, event u64
 //! 2560 reserved [1536]
 //! ```
@@ -36,7 +36,7 @@ use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::super::names;
 use super::super::text::{pad, padded_str, Text};
 use super::super::units::MAX_SECTORS;
-use super::{area::Copy as Place, succession::Partner};
+use super::{area::Copy as Place, growth::Newest, succession::Partner};
 
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = 4096;
@@ -117,7 +117,8 @@ struct RawLabel {
     partner: [u8; 16],
     partner_place: [u8; 64],
     newest: [u8; 16],
-    reserved1: [u8; 120],
+    newest_before: [u8; 16],
+    reserved1: [u8; 104],
     leg_table: [RawLeg; LEGS],
     reserved2: [u8; 1536],
 }
@@ -168,9 +169,9 @@ pub struct Label {
     pub updated: u64,
     /// The other device of a migration; goes with [`features::MIGRATION`] in `incompat`.
     pub partner: Option<Partner>,
-    /// Identity of the node that came last, if one came while the storage was used; goes with
+    /// The node that came last, if one came while the storage was used; goes with
     /// [`features::GROWTH`] in `incompat`.
-    pub newest: Option<[u8; 16]>,
+    pub newest: Option<Newest>,
 }
 
 /// Why a block is not a label that can be used.
@@ -272,7 +273,8 @@ impl Label {
             raw.partner_place = place;
         }
         if (raw.incompat.get() | self.incompat) & features::GROWTH != 0 {
-            raw.newest = self.newest.unwrap_or([0; 16]);
+            raw.newest = self.newest.map_or([0; 16], |newest| newest.node);
+            raw.newest_before = self.newest.map_or([0; 16], |newest| newest.before);
         }
         raw.magic = MAGIC;
         raw.version = VERSION.into();
@@ -368,7 +370,10 @@ impl Label {
             created: raw.created.get(),
             updated: raw.updated.get(),
             partner,
-            newest: (raw.incompat.get() & features::GROWTH != 0).then_some(raw.newest),
+            newest: (raw.incompat.get() & features::GROWTH != 0).then_some(Newest {
+                node: raw.newest,
+                before: raw.newest_before,
+            }),
         })
     }
 
@@ -412,7 +417,8 @@ impl Label {
             ),
         ];
         let growth = self.incompat & features::GROWTH != 0;
-        let newest = self.newest != Some([0; 16]) && growth == self.newest.is_some();
+        let named = |newest: &Newest| newest.node != [0; 16] && newest.node != newest.before;
+        let newest = growth == self.newest.is_some() && self.newest.as_ref().is_none_or(named);
         match faults.iter().find(|(wrong, _)| *wrong) {
             _ if !newest => Err(LabelError::Field("newest node")),
             Some((_, field)) => Err(LabelError::Field(field)),

@@ -7,12 +7,36 @@
 //! so, the disk becomes larger, and only then anything is kept on the node. Until then the growth can be
 //! finished or taken back, whatever was written of it: [`judge_growth`] says which a start has to do.
 //!
-//! The name of the newest node is how a device is recognised that was labelled for a growth that never
-//! ended, after the storage has grown by another one.
+//! The name of the newest node, and of the one that was that before, is how a device is recognised that was
+//! labelled for a growth that never ended, after the storage has grown by others.
 
 use core::fmt;
 
 use super::block::{features, state, Label};
+
+/// The node that came last while the storage was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its identity, not zero.
+    pub node: [u8; 16],
+    /// Identity of the one that was the newest before it came; zero if there was none.
+    pub before: [u8; 16],
+}
+
+impl Newest {
+    /// The node `node` that comes to a storage whose newest node is `known`.
+    pub fn after(known: Option<Self>, node: [u8; 16]) -> Self {
+        Self {
+            node,
+            before: Self::identity(known),
+        }
+    }
+
+    /// Its identity; zero for none.
+    fn identity(newest: Option<Self>) -> [u8; 16] {
+        newest.map_or([0; 16], |newest| newest.node)
+    }
+}
 
 /// What a start has to do about a growth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +44,9 @@ pub enum Growth {
     /// Nothing: all labels say the same.
     None,
     /// To tell those labels that do not say so that there are so many nodes, and which is the newest one.
-    Finish(u32, Option<[u8; 16]>),
+    Finish(u32, Option<Newest>),
     /// Likewise: to take back what was written of a growth by a node that is not given.
-    TakeBack(u32, Option<[u8; 16]>),
+    TakeBack(u32, Option<Newest>),
 }
 
 impl Growth {
@@ -42,7 +66,7 @@ impl Growth {
 pub enum Unfinished {
     /// The device at this place was to become the last node of the storage, which then got another one.
     Abandoned(usize),
-    /// The devices at these places name different newest nodes.
+    /// What the devices at these places say of the newest node does not go together.
     Contradiction(usize, usize),
     /// The device at this place says that there are so many nodes, and others were given.
     Count(usize, u32, usize),
@@ -72,7 +96,7 @@ impl fmt::Display for Unfinished {
 impl Label {
     /// This label in a storage with so many nodes, the newest of which is this one.
     #[must_use]
-    pub fn grown(&self, node_count: u32, newest: Option<[u8; 16]>) -> Self {
+    pub fn grown(&self, node_count: u32, newest: Option<Newest>) -> Self {
         let mut label = *self;
         label.node_count = node_count;
         label.newest = newest;
@@ -117,11 +141,17 @@ pub fn judge_growth(labels: &[&Label]) -> Result<Growth, Unfinished> {
     if let Some((at, says)) = labels.iter().copied().enumerate().find_map(known) {
         return Err(Unfinished::Count(at, says, given));
     }
-    let newest = |count| says(count).next().map(|(_, label)| label.newest);
+    let newest = |count| says(count).next().map(|(at, label)| (at, label.newest));
     match (newest(fewer), newest(same), newest(more)) {
         (None, Some(_), None) | (None, None, None) => Ok(Growth::None),
-        (Some(_), Some(newest), None) if comes(labels, newest) => Ok(Growth::Finish(count, newest)),
-        (None, Some(newest), Some(_)) => Ok(Growth::TakeBack(count, newest)),
+        (Some(known), Some(told), None) if comes(labels, told.1) => {
+            follows(labels, known, told)?;
+            Ok(Growth::Finish(count, told.1))
+        }
+        (None, Some(known), Some(told)) => {
+            follows(labels, known, told)?;
+            Ok(Growth::TakeBack(count, known.1))
+        }
         (fewer_say, ..) => {
             let wrong = if fewer_say.is_some() { fewer } else { more };
             let (at, says) = says(wrong)
@@ -132,21 +162,33 @@ pub fn judge_growth(labels: &[&Label]) -> Result<Growth, Unfinished> {
     }
 }
 
-/// Whether the last device is the one that these labels name as the newest.
-fn comes(labels: &[&Label], newest: Option<[u8; 16]>) -> bool {
-    labels
-        .last()
-        .is_some_and(|last| newest == Some(last.node) && last.state == state::IN_SYNC)
+/// Checks that the growth of which one label tells is the next one for the storage that the other knows.
+fn follows(
+    labels: &[&Label],
+    (known_at, known): (usize, Option<Newest>),
+    (told_at, told): (usize, Option<Newest>),
+) -> Result<(), Unfinished> {
+    match told {
+        Some(told) if told.before == Newest::identity(known) => Ok(()),
+        _ => Err(contradiction(labels, told_at, known_at)),
+    }
 }
 
-/// Two labels with the same number of nodes name different newest ones.
+/// Whether the last device is the one that these labels name as the newest.
+fn comes(labels: &[&Label], newest: Option<Newest>) -> bool {
+    labels
+        .last()
+        .is_some_and(|last| Newest::identity(newest) == last.node && last.state == state::IN_SYNC)
+}
+
+/// Two labels do not go together. A device that names itself as the newest, and is not, was to come once.
 fn contradiction(labels: &[&Label], first: usize, other: usize) -> Unfinished {
-    let last = labels.len().saturating_sub(1);
-    let itself = labels
-        .get(other)
-        .is_some_and(|label| label.newest == Some(label.node));
-    match other == last && itself {
-        true => Unfinished::Abandoned(other),
-        false => Unfinished::Contradiction(first, other),
+    let itself = |at: &usize| {
+        let label = labels.get(*at);
+        label.is_some_and(|label| Newest::identity(label.newest) == label.node)
+    };
+    match [other, first].into_iter().find(itself) {
+        Some(at) => Unfinished::Abandoned(at),
+        None => Unfinished::Contradiction(first, other),
     }
 }

@@ -19,7 +19,7 @@ pub use area::{AreaError, Copy, MetadataArea, AREA_MAX_BYTES, AREA_MIN_BYTES};
 pub use block::{
     choose_newest, features, state, update_order, Choice, Label, LabelError, LABEL_BYTES, VERSION,
 };
-pub use growth::{judge_growth, Growth, Unfinished};
+pub use growth::{judge_growth, Growth, Newest, Unfinished};
 pub use holder::{holders, Holders, Refusal, Role};
 pub use member::{check_membership, Expected, Mismatch};
 pub use succession::{Change, Foreign, NoCopy, Partner};

@@ -4,7 +4,7 @@
 
 use crc32c::crc32c;
 use dst_core::label::{
-    features, state, Copy, Label, LabelError, MetadataArea, Partner, LABEL_BYTES,
+    features, state, Copy, Label, LabelError, MetadataArea, Newest, Partner, LABEL_BYTES,
 };
 
 use super::{
@@ -45,9 +45,6 @@ fn decode(block: &[u8]) -> Result<Label, LabelError> {
 /// The partner's fields.
 const PARTNER: std::ops::Range<usize> = 296..376;
 
-/// The newest node's field.
-const NEWEST: std::ops::Range<usize> = 376..392;
-
 /// A label with a partner.
 fn moving(state: u32) -> Label {
     Label {
@@ -78,10 +75,20 @@ fn the_partner_of_a_label() {
 #[test]
 fn the_newest_node_of_a_label() {
     let rows = fields(&label_document(), "label", LABEL_BYTES);
-    let row = rows.iter().find(|row| row.name == "newest").unwrap();
-    let block = block(&roomy().grown(7, Some(PATTERN)));
-    assert_eq!(&block[row.bytes.clone()], PATTERN);
-    assert_eq!(row.bytes, NEWEST);
+    let before = PATTERN.map(|byte| !byte);
+    let newest = Newest {
+        node: PATTERN,
+        before,
+    };
+    let block = block(&roomy().grown(7, Some(newest)));
+    for (name, value, bytes) in [
+        ("newest", PATTERN, 376..392),
+        ("newest before", before, 392..408),
+    ] {
+        let row = rows.iter().find(|row| row.name == name).unwrap();
+        assert_eq!(&block[row.bytes.clone()], value);
+        assert_eq!(row.bytes, bytes);
+    }
 }
 
 #[test]
