@@ -12,7 +12,8 @@
 //! fails too but tells only of a part, so the next one has to fail again.
 //!
 //! With the flush that tells fail all that were asked for before its end was known ([`Endings`]): each of
-//! their callers was about to be told that its own writes are stable.
+//! their callers was about to be told that its own writes are stable. One that is asked for between that end and the
+//! moment in which it is noted here fails, too: nobody can say whether its caller knew.
 //!
 //! An answer can come late, on a connection to a server that is known to be gone by then. So a
 //! connection keeps the [`Life`] that it was made in, and a write that is acknowledged by an
