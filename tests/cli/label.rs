@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 const GOLDEN: &[u8] = include_bytes!("../golden/label-linear.bin");
 const DISK: u64 = 64 << 20;
+/// Where the other device of a node that moves is, in the golden labels.
+const PLACE: &str = "10.0.0.1:4711/kano";
 const A: u64 = DISK - (4 << 20);
 const B: u64 = DISK - 4096;
 
@@ -60,6 +62,35 @@ fn a_person_is_told_where_a_disk_belongs() {
     assert_eq!(outcome.code, 1);
     assert!(outcome.err.contains("damaged"), "{}", outcome.err);
     assert_eq!(run("", &folder.file("none")).code, 5);
+}
+
+#[test]
+fn a_node_that_moves_has_two_devices() {
+    let folder = Folder::new("label-moves");
+    let path = disk(&folder);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    let label = |golden: &[u8]| {
+        file.write_all_at(golden, A).unwrap();
+        file.write_all_at(golden, B).unwrap();
+        let value = serde_json::from_str(&run("--json", &path).out).unwrap();
+        let value: serde_json::Value = value;
+        (run("", &path).out, value["label"].clone())
+    };
+    let (text, value) = label(GOLDEN);
+    assert!(text.contains("\n  holds 122880 sectors"), "{text}");
+    assert_eq!(value["state"], "holds");
+    assert!(value["partner"].is_null());
+    let (text, value) = label(include_bytes!("../golden/label-copy.bin"));
+    assert!(
+        text.contains("is a copy of the node's other device, "),
+        "{text}"
+    );
+    assert_eq!(value["state"], "copy");
+    assert_eq!(value["partner"]["place"], PLACE);
+    let (text, value) = label(include_bytes!("../golden/label-replaced.bin"));
+    let moved = format!("the node has moved to another device, {PLACE}\n  held 122880 sectors");
+    assert!(text.contains(&moved), "{text}");
+    assert_eq!(value["state"], "replaced");
 }
 
 #[test]

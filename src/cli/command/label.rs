@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::error::{Error, Exit};
 use crate::label;
 use crate::netlink::request::uuid_text;
-use dst_core::label::{Choice, Copy, LabelError};
+use dst_core::label::{state, Choice, Copy, Label, LabelError};
 use dst_core::units::Sectors;
 use serde_json::json;
 use std::io;
@@ -101,6 +101,12 @@ fn show(env: &mut Env<'_>, device: &Path, choice: &Choice) -> Result<(), Error> 
             "start_sectors": label.start,
             "size_sectors": label.size,
             "epoch": label.epoch,
+            "state": state_name(label),
+            "partner": label.partner.as_ref().map(|partner| json!({
+                "node_uuid": uuid_text(&partner.node),
+                "place": partner.place.to_string(),
+            })),
+            "events": label.events,
             "created": label.created,
             "updated": label.updated,
         }}));
@@ -113,7 +119,7 @@ fn show(env: &mut Env<'_>, device: &Path, choice: &Choice) -> Result<(), Error> 
     env.print(&format!(
         "{}: node {} of {} of storage \"{}\" ({})\n  \
          storage uuid {}, epoch {}\n  node uuid {}\n  \
-         holds {} from sector {} of the storage on\n  {copies}\n",
+         {} {} from sector {} of the storage on\n  {copies}\n",
         device.display(),
         label.index,
         label.node_count,
@@ -122,7 +128,35 @@ fn show(env: &mut Env<'_>, device: &Path, choice: &Choice) -> Result<(), Error> 
         uuid_text(&label.storage),
         label.epoch,
         uuid_text(&label.node),
+        role(label),
         Sectors(label.size),
         label.start,
     ))
+}
+
+fn state_name(label: &Label) -> &'static str {
+    match label.state {
+        state::COPY => "copy",
+        state::REPLACED => "replaced",
+        _ => "holds",
+    }
+}
+
+/// What the device is to its node, as the begin of a line.
+fn role(label: &Label) -> String {
+    let place = label.partner.as_ref();
+    let place = place.map(|partner| partner.place.to_string());
+    let place = match place {
+        Some(place) if !place.is_empty() => format!(", {place}"),
+        _ => String::new(),
+    };
+    match label.state {
+        state::COPY => format!(
+            "is a copy of the node's other device{place}; not to be used without it\n  would hold"
+        ),
+        state::REPLACED => {
+            format!("is not used any more: the node has moved to another device{place}\n  held")
+        }
+        _ => "holds".to_string(),
+    }
 }
