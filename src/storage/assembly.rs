@@ -8,10 +8,12 @@
 use super::{
     disk::make_disk,
     fault::{Fault, Outcome},
+    holding::Devices,
+    judgement::Wanted,
     lane::Lane,
     local::Local,
     member::Member,
-    membership::{Membership, Wanted},
+    membership::Membership,
     moments::Moments,
     node::{Node, Target},
     remote::{client::Client, Remote},
@@ -43,6 +45,7 @@ const UNDO_MS: u32 = 5_000;
 
 /// What the checks of a start came to.
 struct Plan {
+    devices: Devices,
     stacked: Stacked,
     layout: StorageLayout,
     /// `None` for a storage without labels.
@@ -59,12 +62,13 @@ pub(super) struct Seed {
 
 /// Starts `storage`, whose operation lock is held. Waits for the nodes.
 ///
-/// Errors: why it cannot be started; it is as it was before then, but for epochs on nodes.
+/// Errors: why it cannot be started; it is as it was before then, but for epochs on nodes, and for devices that hold no
+/// node if it got as far as its disk.
 pub fn start(storage: &Arc<Storage>, force: bool, patience: Patience<'_>) -> Outcome {
     let members = copy_of(&storage.state().members)?;
     check_numbers(&members)?;
     let plan = check(storage, &members, force, patience)?;
-    let built = build(storage, &members, plan, force, patience);
+    let built = build(storage, plan, force, patience);
     if built.is_err() {
         // Connections that were given away may have been made anew by tasks that have ended since.
         for member in members.iter().filter(|member| !member.is_connected()) {
@@ -74,7 +78,7 @@ pub fn start(storage: &Arc<Storage>, force: bool, patience: Patience<'_>) -> Out
     let running = built?;
     let shown = show(storage, &running);
     if shown.is_err() {
-        undo(storage, &members, &running);
+        undo(storage, &running);
     }
     shown
 }
@@ -146,24 +150,40 @@ fn check(
             found.push(survey::survey(member, patience)?, GFP_KERNEL)?;
         }
     }
-    let stacked = stack_limits(members.iter().map(|member| member.facts().limits))
-        .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
-    let layout = lay_out(storage, members, &stacked, None)?;
-    let read_only = config.read_only || stacked.read_only;
-    let membership = if config.raw {
-        None
-    } else {
-        let wanted = Wanted {
-            config,
-            kind: storage.kind(),
-            members,
-            layout: &layout,
-            force,
-            read_only,
-        };
-        Some(Membership::examine(&wanted, found, patience)?)
+    let given = copy_of(members)?;
+    let mut devices = match config.raw {
+        true => Devices::plain(given),
+        false => Devices::sort(config, storage.kind(), given, found)?,
     };
+    let found = core::mem::replace(&mut devices.found, KVec::new());
+    let mut problem = devices.problem.take();
+    let limits = devices.members.iter().map(|member| member.facts().limits);
+    let stacked = stack_limits(limits)
+        .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
+    let kind = storage.kind();
+    let sizes = devices.sizes(config, kind, &found)?;
+    let place = |sizes: &[Option<u64>]| lay_out(storage, &devices.members, &stacked, sizes, None);
+    let (mut layout, sized) = match place(&sizes) {
+        Ok(layout) => (layout, sizes.iter().any(Option::is_some)),
+        // The labels may be those of another storage, or about to be overwritten.
+        Err(fault) => (
+            place(&[]).map_err(|_| problem.take().unwrap_or(fault))?,
+            false,
+        ),
+    };
+    let read_only = config.read_only || stacked.read_only;
+    let mut membership = None;
+    if !config.raw {
+        let wanted = wanted(storage, &devices, &layout, force, read_only);
+        let known = Membership::examine(&wanted, found, problem, patience)?;
+        if sized && known.is_new() {
+            // Labels that are overwritten say nothing about the new storage.
+            layout = lay_out(storage, &devices.members, &stacked, &[], None)?;
+        }
+        membership = Some(known);
+    }
     Ok(Plan {
+        devices,
         stacked,
         layout,
         membership,
@@ -171,19 +191,43 @@ fn check(
     })
 }
 
-/// Places the nodes. In a storage that is `placed`, and ends there, those that have a place keep it, and another one
+/// What is asked for of these devices.
+fn wanted<'a>(
+    storage: &'a Storage,
+    devices: &'a Devices,
+    layout: &'a StorageLayout,
+    force: bool,
+    read_only: bool,
+) -> Wanted<'a> {
+    Wanted {
+        config: storage.config(),
+        kind: storage.kind(),
+        members: &devices.members,
+        witness: devices.witness(),
+        aside: &devices.aside,
+        both: devices.both,
+        layout,
+        force,
+        read_only,
+    }
+}
+
+/// Places the nodes, which have these `sizes` as far as nothing else was asked for and they are known. In a storage that is
+/// `placed`, and ends there, those that have a place keep it, and another one
 /// comes behind them.
 #[inline(never)]
 pub(super) fn lay_out(
     storage: &Storage,
     members: &[Arc<Member>],
     stacked: &Stacked,
+    sizes: &[Option<u64>],
     placed: Option<u64>,
 ) -> Outcome<StorageLayout> {
     let mut specs = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
     let mut segments = KVVec::with_capacity(members.len(), GFP_KERNEL)?;
-    for member in members {
+    for (at, member) in members.iter().enumerate() {
         let facts = member.facts();
+        let size = sizes.get(at).copied().flatten();
         let spec = match facts.range.filter(|_| placed.is_some()) {
             Some((start, size)) => NodeSpec {
                 start: Some(start),
@@ -192,7 +236,7 @@ pub(super) fn lay_out(
             },
             None => NodeSpec {
                 start: member.config.start.or(placed),
-                size: member.config.size,
+                size: member.config.size.or(size),
                 available: facts.sectors,
             },
         };
@@ -216,23 +260,16 @@ pub(super) fn lay_out(
 #[inline(never)]
 fn build(
     storage: &Arc<Storage>,
-    members: &[Arc<Member>],
     plan: Plan,
     force: bool,
     patience: Patience<'_>,
 ) -> Outcome<Arc<Running>> {
     let read_only = plan.read_only;
     if let Some(membership) = &plan.membership {
-        let wanted = Wanted {
-            config: storage.config(),
-            kind: storage.kind(),
-            members,
-            layout: &plan.layout,
-            force,
-            read_only,
-        };
+        let wanted = wanted(storage, &plan.devices, &plan.layout, force, read_only);
         membership.take(&wanted, patience)?;
     }
+    let members = &plan.devices.members;
     let moments = Moments::new()?;
     let mut nodes = KVec::with_capacity(members.len(), GFP_KERNEL)?;
     let mut seeds = KVec::with_capacity(members.len(), GFP_KERNEL)?;
@@ -259,18 +296,18 @@ fn build(
     state.logical_block = plan.stacked.logical_block;
     state.physical_block = plan.stacked.physical_block;
     state.read_only = read_only;
-    let alignment = state
-        .members
-        .iter()
-        .map(|member| member.facts().dma_alignment);
+    let alignment = plan.devices.members.iter();
+    let alignment = alignment.map(|member| member.facts().dma_alignment);
     state.shown = Some((plan.stacked, alignment.fold(0, u32::max)));
-    state.newest = None;
+    (state.newest, state.events) = (None, 0);
     if let Some(membership) = &plan.membership {
         state.uuid = Some(membership.storage);
         state.epoch = membership.epoch;
         state.newest = membership.newest();
+        state.events = membership.events();
     }
     drop(state);
+    storage.adopt(plan.devices);
     Ok(running)
 }
 
@@ -434,13 +471,14 @@ fn check_interrupt(storage: &Storage) -> Outcome {
 
 /// Takes apart what a start has made that did not succeed.
 #[inline(never)]
-fn undo(storage: &Storage, members: &[Arc<Member>], running: &Running) {
+fn undo(storage: &Storage, running: &Running) {
     let deadline = Deadline::after(UNDO_MS);
     match running.dismantle(true, &deadline) {
         Ok(()) => {
             let running = storage.state().running.take();
             drop(running);
-            for member in members {
+            let member = |at| storage.state().members.get(at).cloned();
+            for member in (0..).map_while(member) {
                 member.renew_session();
             }
         }

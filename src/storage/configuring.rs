@@ -105,7 +105,12 @@ impl Storage {
 
     fn choose_index(&self, wanted: Option<u32>) -> Outcome<u32> {
         let state = self.state();
-        if state.members.len() >= MAX_NODES {
+        // One node can have a second device beside it.
+        let most = match state.phase {
+            StorageState::Running => MAX_NODES,
+            _ => MAX_NODES + 1,
+        };
+        if state.members.len() >= most {
             return Err(fault!(
                 ENOSPC,
                 None,
@@ -115,12 +120,12 @@ impl Storage {
         }
         let last = state.members.last().map(|member| member.index());
         let index = wanted.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1)));
-        if index as usize >= MAX_NODES {
+        if index as usize >= most {
             return Err(fault!(
                 EINVAL,
                 Field::Index,
                 "nodes are numbered from 0 to {}",
-                MAX_NODES - 1
+                most - 1
             ));
         }
         match state.members.iter().find(|member| member.index() == index) {
@@ -240,7 +245,7 @@ impl Storage {
     }
 
     /// Tells that a node has gone.
-    fn removed(&self, member: &Member) {
+    pub(super) fn removed(&self, member: &Member) {
         self.context().changed();
         if let Some(observer) = &self.context().observer {
             let mut info = self.member_info(member, None);

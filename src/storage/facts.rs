@@ -46,6 +46,8 @@ pub struct Facts {
     pub uuid: Option<[u8; 16]>,
     /// First sector and sectors of the storage on the node, once it was placed.
     pub range: Option<(u64, u64)>,
+    /// The node that it is, if it was given behind all nodes, beside another device of that.
+    pub index: Option<u32>,
 }
 
 impl Facts {
@@ -63,6 +65,7 @@ impl Facts {
         session: None,
         uuid: None,
         range: None,
+        index: None,
     };
 }
 
@@ -139,6 +142,7 @@ pub fn device_facts(device: &BlockDevice, place: &Place, raw: bool) -> Outcome<F
         session: None,
         uuid: None,
         range: None,
+        index: None,
     })
 }
 
@@ -189,5 +193,6 @@ pub fn export_facts(client: &Client, config: &NodeConfig, raw: bool) -> Facts {
         session: None,
         uuid: None,
         range: None,
+        index: None,
     }
 }

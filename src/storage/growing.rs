@@ -14,9 +14,9 @@ use super::{
     config::NodeConfig,
     fault::Outcome,
     growth_labels::GrowthLabels,
+    judgement::check_unused,
     labelling::Owned,
     member::Member,
-    membership::check_unused,
     node::Hindrance,
     running::Running,
     storage::Storage,
@@ -155,7 +155,7 @@ impl Storage {
         let own = member.facts();
         stack_limits(members.iter().map(|member| member.facts().limits))
             .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
-        let layout = lay_out(self, &members, &shown, Some(end))?;
+        let layout = lay_out(self, &members, &shown, &[], Some(end))?;
         let (start, size) = layout.range_of(member.index() as usize).ok_or(EINVAL)?;
         if start != end {
             return Err(fault!(
@@ -324,7 +324,10 @@ impl Storage {
             .ok_or(EINVAL)?;
         let now = seconds_since_1970();
         let old = newcomer.found.label().map_or(0, |label| label.sequence);
-        let storage = self.state().uuid.ok_or(EINVAL)?;
+        let (storage, events) = {
+            let state = self.state();
+            (state.uuid.ok_or(EINVAL)?, state.events)
+        };
         let label = Label {
             compat: 0,
             ro_compat: 0,
@@ -340,7 +343,7 @@ impl Storage {
             device_sectors: facts.device_sectors,
             data_sectors: facts.sectors,
             epoch: 0,
-            events: 0,
+            events,
             state: state::IN_SYNC,
             sequence: old.saturating_add(1),
             created: now,

@@ -255,6 +255,7 @@ impl Storage {
         NodeInfo {
             storage: self.config().name,
             config: NodeConfig {
+                index: Some(member.index()),
                 start: range.map_or(member.config.start, |(start, _)| Some(start)),
                 size: range.map_or(member.config.size, |(_, size)| Some(size)),
                 connections: remote.then(|| member.connections().into()),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     device::label::{self, Block},
-    dst_core::label::{state, Label},
+    dst_core::label::{Foreign, Label},
     fault,
     sys::clock::seconds_since_1970,
 };
@@ -82,18 +82,21 @@ pub struct Owned {
     pub epoch: u64,
 }
 
-/// Changes the label of a node, unless `change` says that it is as it should be. Errors: `ESTALE` if another
-/// machine owns the storage now, `EIO` if the label is not that of the node any more.
+/// A change of a label. One that gives the same label changes nothing.
+pub type Change<'a> = &'a dyn Fn(&Label) -> Result<Label, Foreign>;
+
+/// Changes the label of a device, unless it is as it should be. Errors: `ESTALE` if another
+/// machine owns the storage now, `EIO` if the label is not the one that is to be changed.
 #[inline(never)]
 pub fn update_label(
     member: &Member,
     owned: &Owned,
     patience: Patience<'_>,
-    change: &dyn Fn(&Label) -> Option<Label>,
+    change: Change<'_>,
 ) -> Outcome {
     let found = survey(member, patience)?;
     let label = check_owned(member, owned, &found)?;
-    match changed(label, change)? {
+    match changed(member, label, change)? {
         Some(label) => write_label(member, &label, &found, patience),
         None => Ok(()),
     }
@@ -101,27 +104,28 @@ pub fn update_label(
 
 /// Apart, as labels are large.
 #[inline(never)]
-fn changed(
-    label: &Label,
-    change: &dyn Fn(&Label) -> Option<Label>,
-) -> Outcome<Option<KBox<Label>>> {
-    match change(label) {
-        Some(changed) => Ok(Some(KBox::new(
-            changed.next(seconds_since_1970()),
-            GFP_KERNEL,
-        )?)),
-        None => Ok(None),
+fn changed(member: &Member, label: &Label, change: Change<'_>) -> Outcome<Option<KBox<Label>>> {
+    let changed = change(label).map_err(|problem| {
+        fault!(
+            EIO,
+            None,
+            "{}: {}",
+            member.place(),
+            format_args!("{problem}")
+        )
+    })?;
+    if changed == *label {
+        return Ok(None);
     }
+    let next = changed.next(seconds_since_1970());
+    Ok(Some(KBox::new(next, GFP_KERNEL)?))
 }
 
-/// The label that was `found`, if it is that of the node, which holds data and which this machine owns.
+/// The label that was `found`, if it is that of the member, which this machine owns.
 pub fn check_owned<'a>(member: &Member, owned: &Owned, found: &'a Found) -> Outcome<&'a Label> {
     let label = found.label().filter(|label| {
         let known = member.facts().uuid;
-        label.storage == owned.storage
-            && label.index == member.index()
-            && label.state == state::IN_SYNC
-            && known.is_none_or(|known| known == label.node)
+        label.storage == owned.storage && known.is_none_or(|known| known == label.node)
     });
     match label {
         None => Err(fault!(

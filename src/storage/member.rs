@@ -173,7 +173,8 @@ impl Member {
 
     /// Place in the order.
     pub fn index(&self) -> u32 {
-        self.config.index.unwrap_or(0)
+        let index = self.facts().index.or(self.config.index);
+        index.unwrap_or(0)
     }
 
     /// Where the data is.
@@ -345,6 +346,7 @@ impl Member {
                         session: Some(*session),
                         uuid: known.uuid,
                         range: known.range,
+                        index: known.index,
                         ..export_facts(made, &self.config, self.raw)
                     };
                 }

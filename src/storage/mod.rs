@@ -20,8 +20,10 @@
 //! | [`facts`]      | what is known of a configured node                                    |
 //! | [`errand`]     | one request to a remote node that has not started                     |
 //! | [`survey`]     | what is on a node: its label, foreign data                            |
+//! | [`holding`]    | which of the devices that are given hold the nodes                    |
+//! | [`judgement`]  | what the labels of all nodes come to                                  |
 //! | [`labelling`]  | writing the label of a node                                           |
-//! | [`membership`] | the labels of all nodes, and taking the ownership                     |
+//! | [`membership`] | taking the ownership, and putting labels in order                     |
 //! | [`assembly`]   | the start: from nodes to a disk                                       |
 //! | [`running`]    | the moving parts, and how they stop                                   |
 //! | [`disk`]       | the disk that is shown                                                |
@@ -68,7 +70,9 @@ pub mod facts;
 pub mod fault;
 pub mod growing;
 pub mod growth_labels;
-pub mod info;
+pub mod holding;
+mod info;
+pub mod judgement;
 pub mod labelling;
 pub mod lane;
 pub mod local;

@@ -97,6 +97,8 @@ pub struct State {
     pub epoch: u64,
     /// The node that came last while the storage was used, as all labels have it.
     pub newest: Option<Newest>,
+    /// How many migrations it has seen, likewise.
+    pub events: u64,
     /// The limits with which the disk was shown, and the alignment of memory.
     pub shown: Option<(Stacked, u32)>,
     /// The disk refuses writes.
@@ -149,6 +151,7 @@ impl Storage {
             uuid: config.uuid,
             epoch: 0,
             newest: None,
+            events: 0,
             shown: None,
             read_only: config.read_only,
             sectors: 0,

@@ -48,9 +48,10 @@ impl Found {
         match self {
             Self::None => true,
             Self::Label(choice) => {
-                // One that was labelled for a growth belongs to a storage that exists.
+                // One that was labelled for a growth, or as a copy, belongs to a storage that exists.
                 choice.label.epoch == 0
                     && choice.label.newest.is_none()
+                    && choice.label.partner.is_none()
                     && choice.label.name.as_str() == config.name.as_str()
             }
             Self::Unusable(_) => false,

@@ -34,7 +34,7 @@ fn settled(labels: &[Label]) -> Result<Vec<Label>, Unfinished> {
     let growth = judge(labels)?;
     let after: Vec<Label> = labels
         .iter()
-        .map(|label| growth.change(label).unwrap_or(*label))
+        .map(|label| growth.change(label).unwrap())
         .collect();
     assert_eq!(judge(&after), Ok(Growth::None), "not settled: {growth:?}");
     Ok(after)
@@ -44,7 +44,12 @@ fn settled(labels: &[Label]) -> Result<Vec<Label>, Unfinished> {
 fn a_storage_that_never_grew() {
     let nodes = [device(1, 0, 2, None), device(2, 1, 2, None)];
     assert_eq!(judge(&nodes), Ok(Growth::None));
-    assert_eq!(Growth::None.change(&nodes[0]), None);
+    assert_eq!(Growth::None.change(&nodes[0]), Ok(nodes[0]));
+    let copy = Label {
+        state: state::COPY,
+        ..nodes[0]
+    };
+    assert_eq!(Growth::None.change(&copy), Err(Foreign));
     assert_eq!(judge(&nodes[..1]), Err(Unfinished::Count(0, 2, 1)));
     let more = [nodes[0], nodes[1], device(3, 2, 9, None)];
     assert!(matches!(judge(&more), Err(Unfinished::Count(2, 9, 3))));

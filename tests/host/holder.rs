@@ -158,6 +158,47 @@ fn both_devices() {
     }
 }
 
+/// Where a device may be given: in its node's place, or behind all nodes.
+#[test]
+fn the_place_of_a_device() {
+    let stage = at("recorded");
+    let (old, new, other) = (&stage.old, &stage.new.unwrap(), &stage.other);
+    let seats = |labels: &[&Label]| {
+        let (roles, holders) = decide(labels).unwrap();
+        let mut seats = vec![9; holders.node_count as usize];
+        seat(labels, &roles, &mut seats).map(|()| seats)
+    };
+    assert_eq!(seats(&[old, other, new]), Ok(vec![2, 1]));
+    assert_eq!(seats(&[new, other, old]), Ok(vec![0, 1]));
+    assert_eq!(seats(&[old, new, other]), Err(Misplaced(1, 0)));
+    assert_eq!(seats(&[other, old, new]), Err(Misplaced(0, 1)));
+    // A storage that never moved, in order and out of it.
+    let plain = at("plain");
+    let (old, other) = (&plain.old, &plain.other);
+    assert_eq!(seats(&[old, other]), Ok(vec![0, 1]));
+    assert_eq!(seats(&[other, old]), Err(Misplaced(0, 1)));
+    assert_eq!(
+        Misplaced(2, 1).to_string(),
+        "device 2 is one of node 1 (counted from 0): give it in that place, or behind all nodes if \
+         the node's other device is in its place"
+    );
+}
+
+#[test]
+fn the_devices_of_a_refusal() {
+    assert_eq!(Refusal::Nothing.devices(), (None, None));
+    assert_eq!(Refusal::Missing(3).devices(), (None, None));
+    assert_eq!(Refusal::Two(1, 4, 0).devices(), (Some(1), Some(4)));
+    for refusal in [
+        Refusal::Other(2),
+        Refusal::NeedsNew(2, 0, ""),
+        Refusal::NeedsOld(2, 0, ""),
+        Refusal::Behind(2, 0),
+    ] {
+        assert_eq!(refusal.devices(), (Some(2), None));
+    }
+}
+
 #[test]
 fn a_role_that_holds() {
     let roles = [Role::Holds, Role::TakesOver(0), Role::Replaced, Role::Copy];
@@ -289,6 +330,39 @@ fn clones() {
         decide(&[&recorded.other, &recorded.old, &named]),
         Err(Refusal::Two(1, 2, 0))
     );
+}
+
+/// The storage has grown since a node has moved: the device that was left knows nothing of that.
+#[test]
+fn a_node_that_moved_before_the_storage_grew() {
+    let settled = at("settled");
+    let grown = |label: Label| Label {
+        node_count: 3,
+        ..label
+    };
+    let new = grown(settled.new.unwrap());
+    let other = grown(settled.other);
+    let third = Label {
+        node: [9; 16],
+        index: 2,
+        ..other
+    };
+    let (verdict, holders) = decide(&[&new, &other, &third, &settled.old]).unwrap();
+    assert_eq!(verdict[3], Role::Replaced);
+    assert!(verdict[..3].iter().all(|role| *role == Role::Holds));
+    assert_eq!((holders.node_count, holders.unsettled), (3, None));
+    // It does not count for its node, whatever it says.
+    assert_eq!(
+        decide(&[&settled.old, &other, &third]),
+        Err(Refusal::Missing(0))
+    );
+    // One that knows of more nodes than those that hold them shows that these are images.
+    let later = Label {
+        node_count: 4,
+        ..settled.old
+    };
+    let labels = [&new, &other, &third, &later];
+    assert_eq!(decide(&labels), Err(Refusal::Other(3)));
 }
 
 #[test]

@@ -17,6 +17,7 @@ const RIGHT: Expected<'static> = Expected {
     start: Some(122_880),
     size: Some(122_880),
     data_sectors: Some(122_880),
+    holds: false,
 };
 
 /// What is said if the configuration differs like this.
@@ -117,6 +118,18 @@ fn a_node_that_is_not_there() {
         told(state::COPY, "").unwrap(),
         "the device is a copy of the node that was not finished; the node is on another device: \
          give that one in its place, or finish the migration"
+    );
+    // It is known from the other device that the node is here, and the rest counts all the same.
+    let taker = moving(state::COPY, "");
+    let held = Expected {
+        holds: true,
+        ..RIGHT
+    };
+    assert_eq!(check_membership(&taker, &held), Ok(()));
+    let elsewhere = Expected { index: 2, ..held };
+    assert_eq!(
+        check_membership(&taker, &elsewhere),
+        Err(Mismatch::Index(1, 2))
     );
     // Of another storage it is of no interest.
     let label = moving(state::COPY, "");

@@ -13,6 +13,7 @@
 use core::fmt;
 
 use super::block::{features, state, Label};
+use super::succession::Foreign;
 
 /// The node that came last while the storage was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +51,19 @@ pub enum Growth {
 }
 
 impl Growth {
-    /// The label as it has to be, if it has to be another one. The caller takes its
-    /// [`next`](Label::next).
-    pub fn change(&self, label: &Label) -> Option<Label> {
-        let (Self::Finish(count, newest) | Self::TakeBack(count, newest)) = *self else {
-            return None;
-        };
-        let changed = label.grown(count, newest);
-        (changed != *label).then_some(changed)
+    /// The label as it has to be. The caller takes its [`next`](Label::next).
+    ///
+    /// # Errors
+    ///
+    /// It is not that of a device that holds a node.
+    pub fn change(&self, label: &Label) -> Result<Label, Foreign> {
+        match *self {
+            _ if label.state != state::IN_SYNC => Err(Foreign),
+            Self::None => Ok(*label),
+            Self::Finish(count, newest) | Self::TakeBack(count, newest) => {
+                Ok(label.grown(count, newest))
+            }
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Holders {
 pub enum Refusal<'a> {
     /// There is no device.
     Nothing,
-    /// The device at this place belongs to another storage, or to one with another number of nodes.
+    /// The device at this place belongs to another storage, or says that it has another number of nodes.
     Other(usize),
     /// No device has the node of this index.
     Missing(u32),
@@ -62,6 +62,20 @@ pub enum Refusal<'a> {
     Two(usize, usize, u32),
     /// The device at this place has not seen what another node has: it is an image of earlier times.
     Behind(usize, u32),
+}
+
+impl Refusal<'_> {
+    /// The places of the devices that it is about.
+    pub const fn devices(&self) -> (Option<usize>, Option<usize>) {
+        match *self {
+            Self::Nothing | Self::Missing(_) => (None, None),
+            Self::Two(one, other, _) => (Some(one), Some(other)),
+            Self::Other(at)
+            | Self::NeedsNew(at, ..)
+            | Self::NeedsOld(at, ..)
+            | Self::Behind(at, _) => (Some(at), None),
+        }
+    }
 }
 
 impl fmt::Display for Refusal<'_> {
@@ -116,11 +130,17 @@ impl fmt::Display for Refusal<'_> {
 /// Why they cannot be used as they are; `roles` means nothing then.
 pub fn holders<'a>(labels: &[&'a Label], roles: &mut [Role]) -> Result<Holders, Refusal<'a>> {
     let first = labels.first().ok_or(Refusal::Nothing)?;
+    // No node moves while the storage grows. So a device that was replaced before it grew says nothing new.
+    let held = labels.iter().find(|label| label.state == state::IN_SYNC);
+    let node_count = held.unwrap_or(first).node_count;
     let foreign = |label: &&&Label| {
         label.storage != first.storage
-            || label.node_count != first.node_count
             || label.algorithm != first.algorithm
             || label.name != first.name
+            || match label.state {
+                state::REPLACED => label.node_count > node_count,
+                _ => label.node_count != node_count,
+            }
     };
     if let Some(at) = labels.iter().position(|label| foreign(&label)) {
         return Err(Refusal::Other(at));
@@ -132,8 +152,8 @@ pub fn holders<'a>(labels: &[&'a Label], roles: &mut [Role]) -> Result<Holders, 
         };
     }
     // Some index is missing if there are more nodes than labels, so this ends soon.
-    for index in 0..first.node_count {
-        let (at, role) = holder(labels, index)?;
+    for index in 0..node_count {
+        let (at, role) = holder(labels, node_count, index)?;
         if let Some(place) = roles.get_mut(at) {
             *place = role;
         }
@@ -158,10 +178,46 @@ pub fn holders<'a>(labels: &[&'a Label], roles: &mut [Role]) -> Result<Holders, 
         }
     }
     Ok(Holders {
-        node_count: first.node_count,
+        node_count,
         events,
         unsettled,
     })
+}
+
+/// The device at this place in the list is one of the node with this index, and was given in the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misplaced(pub usize, pub u32);
+
+impl fmt::Display for Misplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at, index) = self;
+        write!(
+            f,
+            "device {at} is one of node {index} (counted from 0): give it in that place, or behind all \
+             nodes if the node's other device is in its place"
+        )
+    }
+}
+
+/// Tells which of the devices with these labels, and with the roles that [`holders`] has told, is used for each
+/// node: its place in the list goes to `seats`, which is as long as there are nodes.
+///
+/// A device is given in the place of its node, or behind all nodes, beside the one that is there.
+///
+/// # Errors
+///
+/// The first device that is neither.
+pub fn seat(labels: &[&Label], roles: &[Role], seats: &mut [usize]) -> Result<(), Misplaced> {
+    for (at, (label, role)) in labels.iter().zip(roles).enumerate() {
+        let index = label.index as usize;
+        if at != index && at < seats.len() {
+            return Err(Misplaced(at, label.index));
+        }
+        if let Some(seat) = seats.get_mut(index).filter(|_| role.holds()) {
+            *seat = at;
+        }
+    }
+    Ok(())
 }
 
 /// The migrations that the holder at `at` has seen.
@@ -173,11 +229,15 @@ fn seen(labels: &[&Label], at: usize, role: &Role) -> u64 {
     labels.get(witness).map_or(0, |label| label.events)
 }
 
-/// The device that holds the node with this index, and in which way.
-fn holder<'a>(labels: &[&'a Label], index: u32) -> Result<(usize, Role), Refusal<'a>> {
+/// The device that holds the node with this index, of so many, and in which way.
+fn holder<'a>(
+    labels: &[&'a Label],
+    node_count: u32,
+    index: u32,
+) -> Result<(usize, Role), Refusal<'a>> {
     let of_node = || {
         let all = labels.iter().copied().enumerate();
-        all.filter(move |(_, label)| label.index == index)
+        all.filter(move |(_, label)| label.index == index && label.node_count == node_count)
     };
     for (at, label) in of_node() {
         let holds = |other: &Label| label.state == state::IN_SYNC && other.state == label.state;

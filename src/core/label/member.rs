@@ -27,6 +27,8 @@ pub struct Expected<'a> {
     pub size: Option<u64>,
     /// Sectors of the node's data area as it is now.
     pub data_sectors: Option<u64>,
+    /// The node is on this device, whatever its state says: its [other device](super::holder) says so.
+    pub holds: bool,
 }
 
 /// How label and configuration disagree.
@@ -142,6 +144,7 @@ pub fn check_membership<'a>(label: &'a Label, expected: &Expected<'a>) -> Result
         None => "",
     };
     match label.state {
+        _ if expected.holds => {}
         state::REPLACED => return Err(Mismatch::Replaced(place())),
         state::COPY => return Err(Mismatch::Copy(place())),
         _ => {}

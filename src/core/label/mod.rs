@@ -20,6 +20,6 @@ pub use block::{
     choose_newest, features, state, update_order, Choice, Label, LabelError, LABEL_BYTES, VERSION,
 };
 pub use growth::{judge_growth, Growth, Newest, Unfinished};
-pub use holder::{holders, Holders, Refusal, Role};
+pub use holder::{holders, seat, Holders, Misplaced, Refusal, Role};
 pub use member::{check_membership, Expected, Mismatch};
 pub use succession::{Change, Foreign, NoCopy, Partner};
