@@ -25,7 +25,7 @@ const PAUSE_MS: i64 = 100;
 static NEXT_ID: Atomic<u64> = Atomic::new(1);
 
 /// Accepts connections for `export` until it is cancelled.
-pub async fn run(export: Arc<Export>, listener: Listener, mut timer: Timer) {
+pub async fn run(export: Arc<Export>, mut listener: Listener, mut timer: Timer) {
     loop {
         match listener.accept().await {
             Ok(socket) => {
@@ -39,8 +39,36 @@ pub async fn run(export: Arc<Export>, listener: Listener, mut timer: Timer) {
                     );
                 }
             }
+            Err(_) if listener.is_closed() => {
+                // A closed socket that is still bound keeps the address from its successor.
+                drop(listener);
+                listener = listen_again(&export, &mut timer).await;
+            }
             Err(_) => timer.sleep(Delta::from_millis(PAUSE_MS)).await,
         }
+    }
+}
+
+/// Listens on the address of `export`, whose listening socket was closed by somebody else
+/// (`ss --kill`, for one, closes it when the connection that it looks for is gone): without one
+/// no client could ever come back.
+async fn listen_again(export: &Export, timer: &mut Timer) -> Listener {
+    pr_warn!(
+        "export {}: the socket that listens on {} was closed from outside; listening again\n",
+        export.label(),
+        export.address
+    );
+    loop {
+        match Listener::bind(&export.net, export.address, export.settings.backlog) {
+            Ok(listener) => return listener,
+            Err(error) => pr_warn_ratelimited!(
+                "export {}: cannot listen on {}: error {}; it is tried again for ever\n",
+                export.label(),
+                export.address,
+                error.to_errno()
+            ),
+        }
+        timer.sleep(Delta::from_millis(PAUSE_MS)).await;
     }
 }
 

@@ -37,6 +37,11 @@ impl Listener {
             .await
     }
 
+    /// Whether it listens no more, because somebody closed the socket from outside. Any context.
+    pub fn is_closed(&self) -> bool {
+        self.stream.socket().is_closed()
+    }
+
     /// The address that it listens on, with the port that was chosen for port 0.
     pub fn local_address(&self) -> Result<SocketAddress> {
         self.stream.socket().local_address()

@@ -24,7 +24,13 @@ boundary=$(node_file storage 0 size)
 
 reconnects() { node_file storage 0 reconnects; }
 sockets() { on "$1" cat /proc/net/sockstat | awk '/^TCP:/ { print $3 }'; }
-is_settled() { [[ $(sockets client) == "$1" && $(sockets one) == "$2" ]]; }
+# Connections that were reset take a moment to go.
+is_settled() {
+	local before
+	before=$(sockets client).$(sockets one).$(tasks)
+	sleep 1
+	[[ $before == "$(sockets client).$(sockets one).$(tasks)" ]]
+}
 # Of both sides: everything is one kernel.
 tasks() { grep -c '(' /sys/kernel/debug/dst/tasks; }
 threads() { pgrep -c '^dst_' || true; }
@@ -72,7 +78,7 @@ memory_is_back() { ((before_memory - $(free_memory) < 8 + rounds / 50)); }
 load_begin "$boundary" "$seed"
 resets 12
 load_end 60 "after the first reconnects"
-wait_until 60 is_settled "$(sockets client)" "$(sockets one)"
+wait_until 60 is_settled || fail "connections come and go although nothing happens"
 at_rest >"$work/rest.before"
 before_memory=$(free_memory)
 
@@ -94,6 +100,17 @@ wait_until 60 memory_is_back || fail "$((before_memory - $(free_memory))) MiB ar
 say "before: $(paste -sd, "$work/rest.before")"
 say "after:  $(paste -sd, "$work/rest.after")"
 say "$before_memory MiB before, $(free_memory) MiB after"
+
+# Whoever closes the listening socket from outside does not lock the clients out.
+listens() { [[ $(on one ss -Hltn "sport = :1025") ]]; }
+tells_so() { log_since reconnects | grep -q "the socket that listens on $(address one):1025 was closed from outside; listening again"; }
+on one ss -K -l "sport = :1025" >/dev/null
+wait_until 60 tells_so || fail "nothing is said of a listening socket that was closed"
+wait_until 60 listens || fail "the export does not listen again"
+load_begin "$boundary" "$seed.3"
+on client python3 "$tests/helpers/reset.py" 1025 2 || fail "$(dst status storage)"
+load_end 60 "after the listening socket was closed"
+wait_until 60 is_as_before || fail "something is left: before $(paste -sd, "$work/rest.before"), after $(paste -sd, "$work/rest.after")"
 
 # The check does notice a socket and a task more.
 disk c 1M

@@ -9,38 +9,47 @@ first node of the storage "storage" must have reconnected and be up, within a mi
 the node is the same waits longer and longer.
 """
 
+import errno
 import socket
 import struct
 import sys
 import time
 
-NETLINK_SOCK_DIAG, SOCK_DESTROY = 4, 21
-REQUEST, ACK = 1, 4
-ESTABLISHED = "01"
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 4, 20, 21
+REQUEST, ACK, DUMP = 1, 4, 0x300
+ESTABLISHED = 1 << 1
+NLMSG_ERROR, NLMSG_DONE = 2, 3
 
 
-def connections(port):
-    """Addresses and ports of both ends, as the kernel has them."""
+def message(kind, flags, states, identity):
+    """A struct inet_diag_req_v2 in a message of its own."""
+    request = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, states) + identity
+    return struct.pack("=IHHII", 16 + len(request), kind, flags, 0, 0) + request
+
+
+def connections(diag, port):
+    """The struct inet_diag_sockid of each connection, with its cookie."""
+    diag.send(message(SOCK_DIAG_BY_FAMILY, REQUEST | DUMP, ESTABLISHED, bytes(48)))
     found = []
-    with open("/proc/net/tcp", encoding="ascii") as file:
-        for line in list(file)[1:]:
-            _, here, there, state, *_ = line.split()
-            ends = [(struct.pack("=I", int(end[:8], 16)), int(end[9:], 16)) for end in (here, there)]
-            if state == ESTABLISHED and port in (ends[0][1], ends[1][1]):
-                found.append(ends)
-    return found
+    while True:
+        answer = diag.recv(65536)
+        while answer:
+            length, kind = struct.unpack_from("=IH", answer)
+            if kind == NLMSG_ERROR:
+                sys.exit(f"FAILED: the sockets cannot be listed: error {-struct.unpack_from('=i', answer, 16)[0]}")
+            if kind == NLMSG_DONE:
+                return found
+            identity = answer[20:68]
+            if port in struct.unpack_from(">HH", identity):
+                found.append(identity)
+            answer = answer[(length + 3) & ~3 :]
 
 
-def destroy(diag, ends):
-    """Aborts one connection, if it is still there."""
-    (source, source_port), (target, target_port) = ends
-    identity = struct.pack(">HH", source_port, target_port) + source.ljust(16, b"\0") + target.ljust(16, b"\0")
-    identity += struct.pack("=I", 0) + b"\xff" * 8
-    request = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF) + identity
-    diag.send(struct.pack("=IHHII", 16 + len(request), SOCK_DESTROY, REQUEST | ACK, 0, 0) + request)
-    answer = diag.recv(4096)
-    error = -struct.unpack_from("=i", answer, 16)[0]
-    if error not in (0, 2):
+def destroy(diag, identity):
+    """Aborts one connection, if it is still there. Without the cookie the kernel would look for a listening socket instead."""
+    diag.send(message(SOCK_DESTROY, REQUEST | ACK, 0xFFFFFFFF, identity))
+    error = -struct.unpack_from("=i", diag.recv(4096), 16)[0]
+    if error not in (0, errno.ENOENT, errno.ESTALE):
         sys.exit(f"FAILED: a connection cannot be destroyed: error {error}")
     return error == 0
 
@@ -60,7 +69,7 @@ def main():
                 sys.exit(f"FAILED: {'not up again' if hit else 'nothing to reset'} for a minute at reset {done}")
             # Right after the last one it may not be there yet.
             if not hit:
-                hit = any([destroy(diag, ends) for ends in connections(port)])
+                hit = any([destroy(diag, identity) for identity in connections(diag, port)])
             time.sleep(0.01)
         if done % 100 == 0:
             print(f"# {done} resets", flush=True)
