@@ -104,6 +104,27 @@ fn jobs_are_listed_and_shown() {
 }
 
 #[test]
+fn status_names_the_jobs_that_have_not_ended() {
+    let machine = machine();
+    machine.kernel().jobs[0].done = TOTAL / 4;
+    machine.kernel().jobs[0].node = Some(1);
+    let status = || machine.run("status").out;
+    let line = "\n  job 1: verify of node 1 is running, 16 MiB of 64 MiB (25 %) in 2 s, 8 MiB/s, 6 s left\n  NODE";
+    assert!(status().contains(line), "{}", status());
+    machine.kernel().jobs[0].waits_for = Some("node 1 to be resumed");
+    assert!(status().contains(" left; waits for node 1 to be resumed\n"));
+    let value = json(&machine.run("status --json").out);
+    assert_eq!(value["storages"][0]["jobs"][0]["id"], 1);
+    machine.kernel().jobs[0].waits_for = None;
+    machine.run("job pause 1");
+    assert!(status().contains("; \"dst job resume 1\" lets it go on\n"));
+    machine.run("job cancel 1");
+    assert!(!status().contains("job 1"), "{}", status());
+    let value = json(&machine.run("status --json").out);
+    assert_eq!(value["storages"][0]["jobs"], serde_json::json!([]));
+}
+
+#[test]
 fn a_job_is_followed_to_its_end() {
     let outcome = machine().run("job watch 1 --interval 0.001");
     assert_eq!(outcome.code, 0, "{}", outcome.err);

@@ -122,6 +122,8 @@ id=$(begun)
 waits_for() { [[ $(job "$1" waits_for) == "$2" ]]; }
 wait_until 30 waits_for "$id" "node 0 to be resumed" || fail "the job waits for '$(job "$id" waits_for)'"
 expect_equal "what was read of a suspended node" 0 "$(job "$id" 'done')"
+dst status storage | grep -q "job $id: verify is running, .*; waits for node 0 to be resumed" ||
+	fail "dst status: $(dst status storage)"
 dst resume storage 0 >/dev/null
 wait_until 60 is "$id" "done" || fail "the job does not go on: $(dst job show "$id")"
 id=$(begun --rate-limit 4M --min-rate 4M)

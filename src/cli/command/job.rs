@@ -102,6 +102,25 @@ fn list(env: &mut Env<'_>, args: &List) -> Result<(), Error> {
     env.print(&table.to_string())
 }
 
+/// A job that has not ended in one line, beside the storage that it works on.
+pub fn brief(style: Style, job: &Job) -> String {
+    let node = job.node_index.map(|index| format!(" of node {index}"));
+    let waits = job.waits_for.as_ref();
+    let next = match (waits, job.state.as_str()) {
+        (Some(what), _) => format!("; waits for {what}"),
+        (None, "paused") => format!("; \"dst job resume {}\" lets it go on", job.id),
+        _ => String::new(),
+    };
+    format!(
+        "job {}: {}{} is {}, {}{next}",
+        job.id,
+        job.kind,
+        node.unwrap_or_default(),
+        style.state(&job.state, &job.state),
+        progress(job),
+    )
+}
+
 /// Why the job is in its state, and what it waits for.
 fn remarks(job: &Job) -> Vec<(&'static str, &String)> {
     let all = [("reason", &job.reason), ("waits for", &job.waits_for)];

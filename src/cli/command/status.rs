@@ -2,9 +2,10 @@
 
 //! How the storages stand: state, what they wait for, since when, and what comes next.
 
+use crate::command::job;
 use crate::env::Env;
 use crate::error::{Error, Exit};
-use crate::model::{Node, Storage};
+use crate::model::{Job, Node, Storage};
 use crate::ops;
 use crate::output::{bytes, time, Style, Table};
 use dst_core::units::Sectors;
@@ -29,8 +30,18 @@ pub fn status(env: &mut Env<'_>, name: Option<&str>) -> Result<(), Error> {
         own.sort_by_key(|node| node.index);
         own
     };
+    let mut jobs = Vec::new();
+    if !storages.is_empty() {
+        jobs = env.dump(&mut client, &ops::job_dump(), what, Job::decode)?;
+        jobs.retain(|job| !job.has_ended());
+    }
+    let jobs_of = |storage: &Storage| -> Vec<&Job> {
+        let jobs = jobs.iter().filter(|job| job.storage == storage.name);
+        jobs.collect()
+    };
     if env.json {
-        let list: Vec<Value> = storages.iter().map(|s| with_nodes(s, &of(s))).collect();
+        let list = storages.iter();
+        let list: Vec<Value> = list.map(|s| whole(s, &of(s), &jobs_of(s))).collect();
         return env.print_json(&json!({"storages": list}));
     }
     if storages.is_empty() {
@@ -38,7 +49,7 @@ pub fn status(env: &mut Env<'_>, name: Option<&str>) -> Result<(), Error> {
     }
     let blocks: Vec<String> = storages
         .iter()
-        .map(|s| block(env.style, s, &of(s)))
+        .map(|s| block(env.style, s, &of(s), &jobs_of(s)))
         .collect();
     env.print(&blocks.join("\n"))
 }
@@ -48,11 +59,12 @@ fn no_such(name: &str) -> Error {
         .hint("\"dst status\" lists the storages")
 }
 
-/// A storage with its nodes as JSON.
-pub fn with_nodes(storage: &Storage, nodes: &[&Node]) -> Value {
+/// A storage with its nodes and its jobs as JSON.
+fn whole(storage: &Storage, nodes: &[&Node], jobs: &[&Job]) -> Value {
     let mut value = json!(storage);
     if let Some(object) = value.as_object_mut() {
         object.insert("nodes".to_string(), json!(nodes));
+        object.insert("jobs".to_string(), json!(jobs));
     }
     value
 }
@@ -62,7 +74,7 @@ fn since(ms: Option<u64>) -> String {
         .unwrap_or_default()
 }
 
-fn block(style: Style, s: &Storage, nodes: &[&Node]) -> String {
+fn block(style: Style, s: &Storage, nodes: &[&Node], jobs: &[&Job]) -> String {
     let mut out = String::new();
     let device = s
         .disk
@@ -100,6 +112,9 @@ fn block(style: Style, s: &Storage, nodes: &[&Node]) -> String {
     }
     if let Some(next) = storage_next(s, nodes) {
         let _ = writeln!(out, "  next: {next}");
+    }
+    for job in jobs {
+        let _ = writeln!(out, "  {}", job::brief(style, job));
     }
     if !nodes.is_empty() {
         out.push_str(&node_table(style, nodes));
