@@ -83,7 +83,19 @@ pub struct Member {
     facts: Mutex<Facts>,
 }
 
+/// Whether the device at `path` is known to refuse writes.
+fn is_read_only(path: &CString) -> bool {
+    let mode = OpenMode {
+        write: false,
+        exclusive: false,
+    };
+    BlockDevice::open(path, mode).is_ok_and(|device| device.is_read_only())
+}
+
 fn open_device(path: &CString, place: &Place, write: bool) -> Outcome<Arc<BlockDevice>> {
+    // Asked first: a kernel that protects devices in use from writers takes one that was opened for writing in vain for
+    // in use until the request is over.
+    let write = write && !is_read_only(path);
     let open = |write| {
         BlockDevice::open(
             path,
