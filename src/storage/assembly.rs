@@ -165,6 +165,7 @@ fn check(
     let place = |sizes: &[Option<u64>]| lay_out(storage, &devices.members, &stacked, sizes, None);
     let (mut layout, sized) = match place(&sizes) {
         Ok(layout) => (layout, sizes.iter().any(Option::is_some)),
+        Err(fault) if fault.error() == ENOMEM => return Err(fault),
         // The labels may be those of another storage, or about to be overwritten.
         Err(fault) => (
             place(&[]).map_err(|_| problem.take().unwrap_or(fault))?,
@@ -205,7 +206,7 @@ fn wanted<'a>(
         members: &devices.members,
         witness: devices.witness(),
         aside: &devices.aside,
-        both: devices.both,
+        moves: devices.moves,
         layout,
         force,
         read_only,

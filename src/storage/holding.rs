@@ -90,8 +90,8 @@ pub struct Devices {
     pub aside: KVec<SetAside>,
     /// Of these the one without whose word it would not be known which device holds its node.
     witness: Option<usize>,
-    /// There are two devices of one node: a storage that has moved, or was about to, is meant, and no new one.
-    pub both: bool,
+    /// A node moves, or has moved: a storage that exists is meant, and no new one.
+    pub moves: bool,
     /// Why the storage cannot be started with these devices.
     pub problem: Option<Fault>,
 }
@@ -114,7 +114,7 @@ impl Devices {
     ) -> Outcome<Self> {
         let mut devices = Self::plain(members);
         devices.found = found;
-        devices.both = devices.has_both(config);
+        devices.moves = devices.are_moving(config);
         if !devices.are_ours(config, kind) {
             return Ok(devices);
         }
@@ -130,23 +130,23 @@ impl Devices {
         Ok(devices)
     }
 
-    /// Whether all have a label of the storage, and not all are of one that was never used.
+    /// Whether all have a label of the storage, which was used.
     fn are_ours(&self, config: &StorageConfig, kind: Kind) -> bool {
         let known = known(&self.found, config, kind);
-        self.found
-            .iter()
-            .all(|found| found.label().is_some_and(&known))
-            && !self.found.iter().all(|found| found.is_blank(config))
+        let ours = |found: &Found| found.label().is_some_and(&known) && !found.is_blank(config);
+        self.found.iter().all(ours)
     }
 
-    /// Whether there are two devices of one node of a storage with this name.
-    fn has_both(&self, config: &StorageConfig) -> bool {
-        let labels = || self.found.iter().filter_map(Found::label);
+    /// Whether a node of a storage with this name moves or has moved: a label says so, or two devices are of one node.
+    fn are_moving(&self, config: &StorageConfig) -> bool {
+        let used = self.found.iter().filter(|found| !found.is_blank(config));
+        let named = |label: &&Label| label.name.as_str() == config.name.as_str();
+        let labels = || used.clone().filter_map(Found::label).filter(named);
         labels().enumerate().any(|(at, label)| {
-            label.name.as_str() == config.name.as_str()
-                && labels()
-                    .skip(at + 1)
-                    .any(|other| other.storage == label.storage && other.index == label.index)
+            let same = |other: &Label| other.storage == label.storage && other.index == label.index;
+            label.state != state::IN_SYNC
+                || label.partner.is_some()
+                || labels().skip(at + 1).any(same)
         })
     }
 
@@ -247,7 +247,7 @@ impl Devices {
             found: KVec::new(),
             aside: KVec::new(),
             witness: None,
-            both: false,
+            moves: false,
             problem: None,
         }
     }
@@ -284,6 +284,10 @@ impl Storage {
         if aside.is_empty() {
             return;
         }
+        for device in &aside {
+            pr_info!("{}: {}\n", self.config().name.as_str(), device);
+            self.removed(&device.member);
+        }
         let moved = || {
             members
                 .iter()
@@ -301,10 +305,6 @@ impl Storage {
         let given = core::mem::replace(&mut state.members, members);
         drop(state);
         drop(given);
-        for device in &aside {
-            pr_info!("{}: {}\n", self.config().name.as_str(), device);
-            self.removed(&device.member);
-        }
     }
 }
 

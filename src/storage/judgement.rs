@@ -20,7 +20,7 @@ use crate::{
         text::Text,
     },
     fault,
-    sys::refusal::Field,
+    sys::refusal::{Field, Refusal},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -36,8 +36,8 @@ pub struct Wanted<'a> {
     pub witness: Option<&'a SetAside>,
     /// The devices that hold no node.
     pub aside: &'a [SetAside],
-    /// There are two devices of one node, so no new storage is made of them.
-    pub both: bool,
+    /// A node moves, or has moved, so no new storage is made of the devices.
+    pub moves: bool,
     /// Its map.
     pub layout: &'a StorageLayout,
     /// Whether other storages' labels and foreign data may be overwritten on all nodes.
@@ -113,10 +113,16 @@ impl Wanted<'_> {
             .iter()
             .zip(found)
             .all(|(member, found)| found.is_blank(self.config) || self.is_forced(member));
-        if takeable && !self.both {
-            Ok(None)
-        } else {
-            Err(problem)
+        match problem.error() {
+            // Force overrides what was found on the devices, not that it could not be looked at.
+            EINVAL | EROFS if takeable && !self.moves => Ok(None),
+            error @ (EINVAL | EROFS) if takeable => Err(fault!(
+                error,
+                None,
+                "{}; force makes no new storage of what belongs to a move: wipe their labels first (dst label --wipe)",
+                Refusal::from(problem)
+            )),
+            _ => Err(problem),
         }
     }
 

@@ -239,6 +239,32 @@ fn an_image_of_earlier_times() {
     assert_eq!(roles(&labels), (expected, None));
 }
 
+/// While not all know of a migration an image is known by the migrations before, or by what others know already.
+#[test]
+fn an_image_beside_a_node_that_is_not_settled() {
+    let later = |label: Label| Label {
+        events: label.events + 1,
+        ..label
+    };
+    for name in ["recorded", "taken over"] {
+        let stage = at(name);
+        // Some other node has moved before.
+        let (old, other) = (later(stage.old), later(stage.other));
+        let new = match name {
+            "recorded" => stage.new.unwrap(),
+            _ => later(stage.new.unwrap()),
+        };
+        assert!(decide(&[&old, &new, &other]).is_ok(), "{name}");
+        let image = Label { events: 0, ..other };
+        let told = decide(&[&old, &new, &image]).err();
+        assert_eq!(told, Some(Refusal::Behind(2, 1)), "{name}");
+    }
+    // Nobody is told before the new device says that it has taken over: this is a copy of it from before that.
+    let (recorded, told) = (at("recorded"), at("told"));
+    let labels = [&told.old, &recorded.new.unwrap(), &told.other];
+    assert_eq!(decide(&labels).err(), Some(Refusal::Behind(1, 0)));
+}
+
 #[test]
 fn a_node_that_has_moved_twice() {
     let (first, third) = (at("settled"), [3; 16]);

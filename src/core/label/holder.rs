@@ -170,18 +170,41 @@ pub fn holders<'a>(labels: &[&'a Label], roles: &mut [Role]) -> Result<Holders, 
         (open && seen(labels, at, role) == events).then_some(at)
     };
     let unsettled = roles.iter().enumerate().find_map(unsettled);
-    if unsettled.is_none() {
-        let behind = |(at, role): (usize, &Role)| role.holds() && seen(labels, at, role) < events;
-        let behind = roles.iter().enumerate().position(behind);
-        if let Some((at, label)) = behind.and_then(|at| Some((at, labels.get(at)?))) {
-            return Err(Refusal::Behind(at, label.index));
-        }
+    if let Some((at, label)) = stale(labels, roles, events, unsettled) {
+        return Err(Refusal::Behind(at, label.index));
     }
     Ok(Holders {
         node_count,
         events,
         unsettled,
     })
+}
+
+/// A holder that has not seen what it would have if it were no image of earlier times.
+///
+/// Before a node begins to move all know of those that moved before, and others are told only when the new device
+/// says that it has taken over.
+fn stale<'a>(
+    labels: &[&'a Label],
+    roles: &[Role],
+    events: u64,
+    unsettled: Option<usize>,
+) -> Option<(usize, &'a Label)> {
+    let least = match unsettled {
+        Some(_) => events.saturating_sub(1),
+        None => events,
+    };
+    let taker = unsettled.filter(|at| matches!(roles.get(*at), Some(Role::TakesOver(_))));
+    let at = roles.iter().enumerate().find_map(|(at, role)| {
+        let seen = seen(labels, at, role);
+        match taker {
+            _ if !role.holds() => None,
+            _ if seen < least => Some(at),
+            Some(taker) if taker != at && seen >= events => Some(taker),
+            _ => None,
+        }
+    })?;
+    Some((at, *labels.get(at)?))
 }
 
 /// The device at this place in the list is one of the node with this index, and was given in the place of another.
