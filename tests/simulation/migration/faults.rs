@@ -223,8 +223,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a start takes an image of a device from before it was replaced",
         changes: &[change(
             HOLDER,
-            "role.holds() && seen(labels, at, role) < events;",
-            "!FAULT && role.holds() && seen(labels, at, role) < events;",
+            "            _ if seen < least => Some(at),",
+            "            _ if !FAULT && seen < least => Some(at),",
         )],
     },
     Fault {
