@@ -213,6 +213,16 @@ impl WriteBack {
         self.stable < self.acknowledged.max(self.unknown)
     }
 
+    /// The time that it is in.
+    pub const fn life(&self) -> Life {
+        Life(self.life)
+    }
+
+    /// Whether a loss is known of which not all was told.
+    pub const fn has_untold_loss(&self) -> bool {
+        self.lost.is_some()
+    }
+
     /// Nobody relies on what may be lost: all of it is written again.
     pub fn forget(&mut self) {
         self.lost = None;

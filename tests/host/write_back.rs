@@ -243,8 +243,13 @@ fn a_flush_that_nobody_is_told_of_tells_nobody() {
 fn what_is_written_again_need_not_be_told() {
     let (mut node, life) = Node::new();
     node.write_ended(life);
+    assert!(!node.write_back.has_untold_loss());
     let second = node.write_back.connected(SECOND);
+    assert_eq!(node.write_back.life(), second);
+    assert_ne!(second, life);
+    assert!(node.write_back.has_untold_loss());
     node.write_back.forget();
+    assert!(!node.write_back.has_untold_loss());
     assert!(node.flush());
     // The next loss is another one.
     node.write_ended(second);

@@ -326,14 +326,14 @@ where
 
     /// Writes that the device of this side had acknowledged are lost, or may be. What it has told, or was
     /// told, before is worth nothing; all is copied again. A loss that is known
-    /// only after both devices were flushed takes nothing that matters.
-    pub fn lost_cache(&mut self, _side: Side) {
+    /// only after both devices were flushed takes nothing that matters to the migration: `false`.
+    pub fn lost_cache(&mut self, _side: Side) -> bool {
         let phase = self.phase();
         if !matches!(
             phase,
             Phase::Preparing | Phase::Copying | Phase::Draining | Phase::Flushing
         ) {
-            return;
+            return false;
         }
         self.extents.clear_all();
         for copy in self.copies.iter_mut() {
@@ -343,6 +343,16 @@ where
         }
         if matches!(phase, Phase::Draining | Phase::Flushing) {
             self.retreat(Phase::Copying);
+        }
+        true
+    }
+
+    /// The devices, the old one and the new one, that a request may go to now.
+    pub fn used(&self) -> [bool; 2] {
+        match self.phase() {
+            Phase::Preparing | Phase::Ended(_) | Phase::Lost => [true, false],
+            Phase::Telling | Phase::Settling | Phase::Moved => [false, true],
+            _ => [true, !self.away],
         }
     }
 }

@@ -159,6 +159,8 @@ pub enum Copied {
     ReadFailed,
     /// The new device could not be written: the migration ends.
     WriteFailed,
+    /// It was not done, and nothing is on its way to the new device: it is for later, when whoever copies may go on.
+    Left,
     /// One of the machines does not do it directly, or cannot reach the other: it goes through the owner
     /// from now on.
     Refused,

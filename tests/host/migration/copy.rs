@@ -281,3 +281,21 @@ fn what_is_refused_directly_goes_through_the_owner() {
     let found = [way(&mut machine), way(&mut machine)];
     assert_eq!(found, [(8, Way::Through), (0, Way::Through)]);
 }
+
+#[test]
+fn what_is_left_is_for_later() {
+    let mut machine = prepared(2, 1, 4);
+    let copy = machine.copy().unwrap();
+    let write = What::Change(copy.first, 1);
+    assert_eq!(machine.admit(write), Admission::Wait);
+    machine.copied(copy.ticket, Copied::Left);
+    assert!(!machine.wants(copy.ticket));
+    assert_eq!(machine.extents().copied(), 0);
+    assert_eq!(machine.paused(), None);
+    let Admission::Go(Some(ticket), Route::Old) = machine.admit(write) else {
+        panic!("nothing waits for it any more");
+    };
+    assert_eq!(machine.answered(ticket, Side::Old, true), Some(true));
+    copy_all(&mut machine);
+    assert!(machine.extents().is_complete());
+}

@@ -307,3 +307,33 @@ fn another_owner() {
     machine.done(new, Outcome::Fenced);
     assert_eq!(machine.phase(), Phase::Lost);
 }
+
+#[test]
+fn who_is_used_and_when_a_loss_matters() {
+    let mut machine = machine(2, 1, 4);
+    assert_eq!(machine.used(), [true, false]);
+    assert!(machine.lost_cache(Side::New));
+    step(&mut machine, Step::Prepare, Outcome::Done);
+    assert_eq!(machine.used(), [true, true]);
+    machine.detach();
+    assert_eq!(machine.used(), [true, false], "its table may stay full");
+    machine.attach();
+    copy_all(&mut machine);
+    assert!(machine.switch());
+    let [new, old] = flushes(&mut machine);
+    assert!(machine.lost_cache(Side::Old));
+    machine.done(new, Outcome::Done);
+    machine.done(old, Outcome::Done);
+    assert_eq!(machine.phase(), Phase::Copying);
+    copy_all(&mut machine);
+    assert!(machine.switch());
+    let [new, old] = flushes(&mut machine);
+    machine.done(new, Outcome::Done);
+    machine.done(old, Outcome::Done);
+    assert!(!machine.lost_cache(Side::New), "both are flushed");
+    step(&mut machine, Step::Record, Outcome::Done);
+    step(&mut machine, Step::TakeOver, Outcome::Done);
+    assert_eq!(machine.phase(), Phase::Telling);
+    assert_eq!(machine.used(), [false, true]);
+    assert!(!machine.lost_cache(Side::New), "it has to be told");
+}
