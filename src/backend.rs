@@ -19,7 +19,7 @@ use crate::{
     },
     jobs::{
         self,
-        config::{JobConfig, JobInfo, PaceChange},
+        config::{JobConfig, JobInfo, MigrateConfig, PaceChange},
     },
     storage::{
         self,
@@ -204,6 +204,10 @@ impl control::Backend for Backend {
 
     fn job_begin(&self, config: &JobConfig) -> Outcome<u32> {
         self.jobs.begin(&self.storages, config)
+    }
+
+    fn node_migrate(&self, config: MigrateConfig) -> Outcome<u32> {
+        self.jobs.migrate(&self.storages, config)
     }
 
     fn job_pause(&self, id: u32) -> Outcome {

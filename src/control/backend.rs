@@ -3,7 +3,7 @@
 //! What the control layer needs of the layers below it.
 
 use crate::export::config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule};
-use crate::jobs::config::{JobConfig, JobInfo, PaceChange};
+use crate::jobs::config::{JobConfig, JobInfo, MigrateConfig, PaceChange};
 use crate::storage::config::{
     Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, Suspension, WorkersChange,
 };
@@ -154,6 +154,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Begins a job; returns its number.
     fn job_begin(&self, config: &JobConfig) -> Result<u32, Refusal>;
+
+    /// Begins to move a node; returns the number of the job.
+    fn node_migrate(&self, config: MigrateConfig) -> Result<u32, Refusal>;
 
     /// Lets a job wait.
     fn job_pause(&self, id: u32) -> Result<(), Refusal>;

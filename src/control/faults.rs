@@ -32,7 +32,8 @@ fn attribute(command: u8, field: Field) -> Option<u16> {
         | cmd::NODE_GET
         | cmd::NODE_SUSPEND
         | cmd::NODE_RESUME
-        | cmd::NODE_CLEAR => node(field),
+        | cmd::NODE_CLEAR
+        | cmd::NODE_MIGRATE => node(field),
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
         }
@@ -96,6 +97,8 @@ fn node(field: Field) -> Option<u16> {
         Field::QueueDepth => a::QUEUE_DEPTH,
         Field::MaxTransfer => a::MAX_TRANSFER,
         Field::Timeout => a::CONNECT_TIMEOUT,
+        Field::RateLimit => a::RATE_LIMIT,
+        Field::MinRate => a::MIN_RATE,
         _ => return None,
     })
 }

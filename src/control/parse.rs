@@ -14,7 +14,7 @@ use crate::{
         text::Text,
     },
     export::config::{ExportConfig, ExportSelector},
-    jobs::config::{JobConfig, JobKind, PaceChange},
+    jobs::config::{JobConfig, JobKind, MigrateConfig, PaceChange},
     storage::config::{
         DiskName, Name, NodeConfig, NodeSelector, Place, StorageConfig, WorkersChange,
     },
@@ -196,6 +196,9 @@ pub fn job(attributes: &Attributes<'_>) -> Parsed<JobConfig> {
     let kind = attributes.require(a::KIND, "the kind of the job")?;
     let kind = match kind.u32()? {
         job_kind::VERIFY => JobKind::Verify,
+        job_kind::MIGRATE => {
+            return Err(kind.fault(EINVAL, fmt!("node-migrate begins to move a node")))
+        }
         number => return Err(kind.fault(EINVAL, fmt!("there is no kind {} of jobs", number))),
     };
     Ok(JobConfig {
@@ -297,6 +300,22 @@ pub fn node(attributes: &Attributes<'_>) -> Parsed<NodeConfig> {
         request_timeout: attributes.get_u32(a::REQUEST_TIMEOUT)?,
         request_tries: attributes.get_u32(a::REQUEST_TRIES)?,
         retry_limit: nonzero(attributes, a::RETRY_LIMIT)?,
+    })
+}
+
+/// A node that is to move.
+pub fn migration(attributes: &Attributes<'_>) -> Parsed<MigrateConfig> {
+    use attr::node as a;
+    let storage = name(attributes, a::STORAGE, "the name of the storage")?;
+    attributes.require(a::INDEX, "the index of the node that is to move")?;
+    let limit = attributes.get_uint(a::RATE_LIMIT)?;
+    Ok(MigrateConfig {
+        storage,
+        device: node(attributes)?,
+        pace: PaceChange {
+            limit: limit.map(|limit| (limit != 0).then_some(limit)),
+            floor: attributes.get_uint(a::MIN_RATE)?,
+        },
     })
 }
 

@@ -66,6 +66,7 @@ impl<B: Backend> Requests<B> {
             cmd::NODE_CLEAR => self.node_clear(request),
             cmd::NODE_SUSPEND => self.node_suspend(request),
             cmd::NODE_RESUME => self.node_resume(request),
+            cmd::NODE_MIGRATE => self.node_migrate(request),
             cmd::EXPORT_ADD => self.export_add(request),
             cmd::EXPORT_DEL => self.export_del(request),
             cmd::EXPORT_SET => self.export_set(request),
@@ -279,6 +280,22 @@ impl<B: Backend> Requests<B> {
         let id = self.backend.job_begin(&config)?;
         self.directories.add_job(&config.storage, id);
         answer.send(|message| message.put_u32(attr::job::ID, id))?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn node_migrate(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let config = parse::migration(&request.attributes())?;
+        let (storage, index) = (config.storage, config.device.index.unwrap_or(0));
+        let answer = request.answer()?;
+        let id = self.backend.node_migrate(config)?;
+        self.directories.add_job(&storage, id);
+        answer.send(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, index)?;
+            message.put_u32(a::JOB, id)
+        })?;
         Ok(())
     }
 

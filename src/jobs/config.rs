@@ -7,7 +7,7 @@ pub use crate::{
     net::config::{Name, Reason},
 };
 
-use crate::sys::net_namespace::Net;
+use crate::{storage::config::NodeConfig, sys::net_namespace::Net};
 
 /// The lowest rate that can be asked for, in bytes in a second: with less, an extent takes minutes.
 pub const MIN_RATE: u64 = 4096;
@@ -18,6 +18,8 @@ pub const MIN_RATE: u64 = 4096;
 pub enum JobKind {
     /// Reads every sector.
     Verify = 0,
+    /// Moves a node to another device.
+    Migrate = 1,
 }
 
 impl JobKind {
@@ -25,6 +27,7 @@ impl JobKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
+            Self::Migrate => "migrate",
         }
     }
 }
@@ -37,6 +40,16 @@ pub struct JobConfig {
     pub storage: Name,
     /// On which of its nodes; on all if not given.
     pub node: Option<u32>,
+    /// How fast.
+    pub pace: PaceChange,
+}
+
+/// A node that is to move.
+pub struct MigrateConfig {
+    /// Of which storage.
+    pub storage: Name,
+    /// Where to; the index is that of the node.
+    pub device: NodeConfig,
     /// How fast.
     pub pace: PaceChange,
 }

@@ -8,6 +8,7 @@
 
 use super::job::Signal;
 use crate::{
+    dst_core::write_back::Moment,
     storage::{
         node::{Node, Permit},
         piece::Piece,
@@ -66,9 +67,10 @@ pub struct Loans {
 }
 
 impl Loans {
-    /// `count` buffers of `pages` pages each. May sleep. Errors: `ENOMEM`.
-    pub fn new(signal: Arc<Signal>, count: usize, pages: usize) -> Result<Self> {
-        let returned = KVec::with_capacity(count, GFP_KERNEL)?;
+    /// `count` buffers of `pages` pages each, and behind them as many as `flushes` for flushes. May sleep. Errors:
+    /// `ENOMEM`.
+    pub fn new(signal: Arc<Signal>, count: usize, pages: usize, flushes: usize) -> Result<Self> {
+        let returned = KVec::with_capacity(count + flushes, GFP_KERNEL)?;
         let counter = Arc::pin_init(
             pin_init!(Counter {
                 signal,
@@ -79,6 +81,9 @@ impl Loans {
         let mut at_home = KVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
             at_home.push(Some(DeviceBio::new(pages)?), GFP_KERNEL)?;
+        }
+        for _ in 0..flushes {
+            at_home.push(Some(DeviceBio::without_pages(0)?), GFP_KERNEL)?;
         }
         Ok(Self {
             counter,
@@ -114,6 +119,46 @@ impl Loans {
         sector: u64,
         sectors: u32,
     ) -> bool {
+        // A socket may still have what was written from there.
+        if let Some(Some(buffer)) = self.at_home.get_mut(index) {
+            if buffer.pages_busy() && buffer.refresh().is_err() {
+                return false;
+            }
+        }
+        let place = (index, sector, sectors);
+        self.lend(DeviceOp::Read, place, node, permit, |piece| piece)
+    }
+
+    /// Writes `sectors` at `sector` of `node`, a device that a node moves to, from buffer `index`; otherwise as
+    /// [`Self::read`].
+    #[must_use]
+    pub fn write(
+        &mut self,
+        index: usize,
+        node: &Node,
+        permit: Permit,
+        sector: u64,
+        sectors: u32,
+    ) -> bool {
+        let place = (index, sector, sectors);
+        self.lend(DeviceOp::Write, place, node, permit, Piece::at_newcomer)
+    }
+
+    /// Flushes `node`, of what has ended by `now`, with buffer `index`; otherwise as [`Self::read`].
+    #[must_use]
+    pub fn flush(&mut self, index: usize, node: &Node, permit: Permit, now: Moment) -> bool {
+        let unasked = |piece: Piece| piece.unasked(now);
+        self.lend(DeviceOp::Flush, (index, 0, 0), node, permit, unasked)
+    }
+
+    fn lend(
+        &mut self,
+        op: DeviceOp,
+        (index, sector, sectors): (usize, u64, u32),
+        node: &Node,
+        permit: Permit,
+        mark: impl FnOnce(Piece) -> Piece,
+    ) -> bool {
         let place = self.at_home.get_mut(index);
         let Some((place, buffer)) = place.and_then(|place| place.take().map(|bio| (place, bio)))
         else {
@@ -127,12 +172,12 @@ impl Loans {
             *place = Some(buffer);
             return false;
         };
-        match buffer.lend(DeviceOp::Read, sector, bytes, loan) {
+        match buffer.lend(op, sector, bytes, loan) {
             Ok(bio) => {
                 self.lent = self.lent.saturating_add(1);
                 let iter = bio.iter();
                 let piece = Piece::new(bio.share(), iter, sector, permit.admitted).in_background();
-                node.submit(permit.room, piece);
+                node.submit(permit.room, mark(piece));
                 true
             }
             Err((buffer, loan)) => {

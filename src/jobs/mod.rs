@@ -9,6 +9,7 @@
 //! | [`loans`]    | the pages of a job, on their way to nodes and back                      |
 //! | [`pace`]     | how fast a job goes: its limit, and giving way to the application       |
 //! | [`verify`]   | the job that reads every sector                                         |
+//! | [`migrate`]  | the job that moves a node to another device                             |
 //! | [`config`]   | the plain values that the control layer and this one exchange           |
 //!
 //! What is to be decided is decided in [`crate::dst_core::job`].
@@ -39,6 +40,7 @@
 pub mod config;
 pub mod job;
 pub mod loans;
+pub mod migrate;
 pub mod pace;
 pub mod registry;
 pub mod verify;

@@ -6,9 +6,9 @@
 //! control lets go of the threads of jobs that have ended.
 
 use super::{
-    config::{JobConfig, JobInfo, JobKind, JobObserver, PaceChange, MIN_RATE},
+    config::{JobConfig, JobInfo, JobKind, JobObserver, MigrateConfig, PaceChange, MIN_RATE},
     job::{Begun, Job, Outcome, Over, Parts},
-    verify,
+    migrate, verify,
 };
 use crate::{
     dst_core::job::{
@@ -136,6 +136,41 @@ impl Registry {
                 let total = plan.bytes();
                 self.launch(site, config, total, |job| plan.work(job))
             }
+            // It has another request, with a device.
+            JobKind::Migrate => Err(EINVAL.into()),
+        })?;
+        Ok(job.begun().id)
+    }
+
+    /// Begins to move a node of a running storage; returns the job's number.
+    ///
+    /// Errors: those of the storage; and as [`Self::begin`].
+    pub fn migrate(&self, storages: &storage::Registry, config: MigrateConfig) -> Result<u32> {
+        check_pace(&config.pace)?;
+        let MigrateConfig {
+            storage,
+            device,
+            pace,
+        } = config;
+        let Some(index) = device.index else {
+            return Err(EINVAL.into());
+        };
+        let config = JobConfig {
+            kind: JobKind::Migrate,
+            storage,
+            node: Some(index),
+            pace,
+        };
+        let name = storage.as_str();
+        // Before anything is written to the device.
+        storages.work_beside(name, Some(index), |site| {
+            let list = self.shared.list.lock();
+            check_others(&list.jobs, &claim_of(site, &config))
+        })?;
+        let job = storages.migrate(name, index, device, |site, mover| {
+            let plan = migrate::plan(site, mover)?;
+            let total = plan.bytes();
+            self.launch(site, &config, total, |job| plan.work(job))
         })?;
         Ok(job.begun().id)
     }
@@ -150,10 +185,7 @@ impl Registry {
         total: u64,
         make: impl FnOnce(Arc<Job>) -> kernel::error::Result<Work>,
     ) -> Answer<Arc<Job>> {
-        let claim = Claim {
-            storage: site.number,
-            node: config.node,
-        };
+        let claim = claim_of(site, config);
         let mut list = self.shared.list.lock();
         check_others(&list.jobs, &claim)?;
         list.jobs.reserve(1, GFP_KERNEL)?;
@@ -303,6 +335,13 @@ fn check_pace(pace: &PaceChange) -> Answer {
         ));
     }
     Ok(())
+}
+
+fn claim_of(site: &Site, config: &JobConfig) -> Claim {
+    Claim {
+        storage: site.number,
+        node: config.node,
+    }
 }
 
 /// Refuses a job that may not run beside those that do.

@@ -23,6 +23,7 @@ use crate::{
             yielding::PERIOD,
         },
         map::Layout,
+        migration::What,
         units::{sectors_to_bytes, SECTOR_BYTES},
     },
     exec::Timer,
@@ -111,7 +112,7 @@ impl Plan {
         let pages = (EXTENT as usize).div_ceil(PAGE_SIZE);
         let pace = Pace::new(&job.order(), job.now());
         let reader = Reader {
-            loans: Loans::new(job.signal().clone(), WINDOW, pages)?,
+            loans: Loans::new(job.signal().clone(), WINDOW, pages, 0)?,
             pace,
             waits_for: Reason::new(),
             job,
@@ -174,7 +175,7 @@ fn judge(status: Status, node: &Node) -> Verdict {
 }
 
 /// An error in words.
-struct Words(Status);
+pub(super) struct Words(pub(super) Status);
 
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -357,7 +358,7 @@ impl Reader {
                 sweep.give_back(index);
                 return Some(wait);
             }
-            let permit = node.admit(true);
+            let permit = node.admit(true, What::Read);
             // Who stops the job looks at what is at the node after he has done so.
             let allowed = self.job.order().state.issues();
             let Some(permit) = permit.filter(|_| allowed) else {

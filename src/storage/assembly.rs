@@ -10,14 +10,11 @@ use super::{
     fault::{Fault, Outcome},
     holding::Devices,
     judgement::Wanted,
-    lane::Lane,
-    local::Local,
     member::Member,
     membership::Membership,
     moments::Moments,
-    node::{Node, Target},
-    remote::{client::Client, Remote},
-    running::{Active, Connection, Running},
+    running::Running,
+    seed::{make_node, run_node, Seed},
     storage::Storage,
     survey,
     volume::{StorageLayout, Volume, VolumeSlot},
@@ -31,14 +28,11 @@ use crate::{
         },
         text::Text,
     },
-    exec::{JoinHandle, Pool, Pools, TaskName, Timer},
+    exec::{JoinHandle, Pools, TaskName},
     fault,
     sys::refusal::Field,
 };
 use kernel::{prelude::*, sync::Arc};
-
-/// Transactions in flight to an export that does not say how many.
-const DEPTH: u32 = 128;
 
 /// Milliseconds for taking apart what a failed start has made.
 const UNDO_MS: u32 = 5_000;
@@ -51,13 +45,6 @@ struct Plan {
     /// `None` for a storage without labels.
     membership: Option<Membership>,
     read_only: bool,
-}
-
-/// A node that is about to run.
-pub(super) struct Seed {
-    lane: Arc<Lane>,
-    remote: Option<(Arc<Remote>, KBox<Client>)>,
-    retry_limit: Option<u32>,
 }
 
 /// Starts `storage`, whose operation lock is held. Waits for the nodes.
@@ -284,7 +271,7 @@ fn build(
             // Without labels a node's epoch is its own affair.
             None => ([0; 16], member.facts().epoch),
         };
-        let (node, seed) = make_node(member, identity, epoch, &moments)?;
+        let (node, seed) = make_node(member, identity, epoch, &moments, None)?;
         nodes.push(Arc::new(node, GFP_KERNEL)?, GFP_KERNEL)?;
         seeds.push(seed, GFP_KERNEL)?;
     }
@@ -312,62 +299,13 @@ fn build(
     Ok(running)
 }
 
-/// Makes a node, which takes the member's connection, if it has one.
-#[inline(never)]
-pub(super) fn make_node(
-    member: &Member,
-    storage: [u8; 16],
-    epoch: u64,
-    moments: &Arc<Moments>,
-) -> Outcome<(Node, Seed)> {
-    let facts = member.facts();
-    let lane = Lane::new()?;
-    let (target, remote) = match (member.device(), member.address()) {
-        (Some(device), _) => (Target::Local(Local::new(device)?), None),
-        (None, Some(address)) => {
-            let (client, identity) = member.take_client(storage, epoch).ok_or_else(|| {
-                fault!(
-                    ECONNRESET,
-                    None,
-                    "{}: the connection was lost",
-                    member.place()
-                )
-            })?;
-            let depth = match facts.queue_depth {
-                0 => DEPTH,
-                depth => depth,
-            };
-            let settings = member.settings(address, u32::MAX);
-            let moments = facts.limits.volatile_cache.then(|| moments.clone());
-            let remote = Remote::new(settings, identity, epoch, depth, lane.clone(), moments)?;
-            (Target::Remote(remote.clone()), Some((remote, client)))
-        }
-        (None, None) => return Err(EINVAL.into()),
-    };
-    let node = Node {
-        target,
-        lane: lane.clone(),
-        volatile_cache: facts.limits.volatile_cache,
-        max_transfer: facts.max_transfer,
-        discard: facts.limits.max_discard > 0,
-        max_discard: facts.limits.max_discard,
-        max_write_zeroes: facts.limits.max_write_zeroes,
-    };
-    let seed = Seed {
-        lane,
-        remote,
-        retry_limit: member.config.retry_limit,
-    };
-    Ok((node, seed))
-}
-
 /// Spawns the tasks.
 #[inline(never)]
 fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcome<Arc<Running>> {
     let slot = VolumeSlot::new(volume)?;
     // Only the issue tasks of local nodes can sleep on storage. With one thread for each of them
     // and one more, no node's task ever waits for a thread.
-    let local = seeds.iter().filter(|seed| seed.remote.is_none()).count();
+    let local = seeds.iter().filter(|seed| !seed.is_remote()).count();
     let local = u32::try_from(local).unwrap_or(u32::MAX);
     let settings = storage.state().workers.settings(local);
     let issuers = Pools::devices("io", &storage.config().name.as_str(), settings)?;
@@ -380,55 +318,6 @@ fn run(storage: &Arc<Storage>, volume: Arc<Volume>, seeds: KVec<Seed>) -> Outcom
         nodes.push(active, GFP_KERNEL)?;
     }
     Ok(Running::new(slot, nodes, issue, issuers)?)
-}
-
-/// Spawns the tasks of a node.
-#[inline(never)]
-pub(super) fn run_node(
-    storage: &Storage,
-    slot: &Arc<VolumeSlot>,
-    issuers: &Pool,
-    index: usize,
-    seed: Seed,
-) -> Outcome<(Arc<Active>, JoinHandle)> {
-    let pools = &storage.context().pools;
-    let storage = storage.config().name;
-    let storage = storage.as_str();
-    let name = TaskName::with(c"storage-issue", fmt!("{storage}/{index}"))?;
-    let issue = issuers.spawn(name, slot.clone().issue(index, seed.lane.clone()))?;
-    let connection = match seed.remote {
-        None => None,
-        Some((remote, client)) => {
-            let name = |what, at| TaskName::with(what, fmt!("{storage}/{index}/{at}"));
-            let mut tasks = KVec::new();
-            let mut first = Some(client);
-            for at in 0..remote.connections() {
-                let supervise_name = name(c"storage-supervise", at)?;
-                let task = supervise(pools, supervise_name, &remote, at, first.take())?;
-                tasks.push(task, GFP_KERNEL)?;
-                let send = remote.clone().send(at, Timer::new()?);
-                let task = pools.net.spawn(name(c"storage-send", at)?, send)?;
-                tasks.push(task, GFP_KERNEL)?;
-            }
-            Some(Connection::new(remote, tasks, seed.retry_limit))
-        }
-    };
-    let active = Arc::new(Active::new(seed.lane, connection), GFP_KERNEL)?;
-    Ok((active, issue))
-}
-
-/// Spawns the supervisor of a node's connection. Apart, so that its future is on the stack only while it is made.
-#[inline(never)]
-fn supervise(
-    pools: &Pools,
-    name: TaskName,
-    remote: &Arc<Remote>,
-    at: u16,
-    client: Option<KBox<Client>>,
-) -> Result<JoinHandle> {
-    let client = client.map(KBox::into_inner);
-    let task = remote.clone().supervise(at, client, Timer::new()?);
-    pools.net.spawn(name, task)
 }
 
 /// Makes the storage known as running and shows its disk.

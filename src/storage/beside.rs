@@ -63,35 +63,36 @@ impl Storage {
         begin: impl FnOnce(&Site) -> Outcome<T>,
     ) -> Outcome<T> {
         let _operation = self.lock_operation(&Deadline::after(BEGIN_MS))?;
+        if let Some(index) = node {
+            let which = NodeSelector {
+                index: Some(index),
+                ..NodeSelector::default()
+            };
+            self.position(&self.state(), &which)?;
+        }
+        let site = self.site()?;
+        let begun = begin(&site);
+        // Under the lock still: a deletion counts on its being gone.
+        drop(site);
+        begun
+    }
+
+    /// What work on the nodes is given. The operation lock is held.
+    pub(super) fn site(&self) -> Outcome<Site> {
         let running = self.running_parts()?;
         let deleted = || fault!(ECANCELED, Field::Name, "the storage is being deleted");
         let volume = running.volume().get().ok_or_else(deleted)?;
         if running.is_failing() {
             return Err(deleted());
         }
-        let logical_block = {
-            let state = self.state();
-            if node.is_some() {
-                let which = NodeSelector {
-                    index: node,
-                    ..NodeSelector::default()
-                };
-                self.position(&state, &which)?;
-            }
-            state.logical_block
-        };
         let config = self.config();
-        let site = Site {
+        Ok(Site {
             number: self.number(),
             name: config.name,
             net: config.net.clone(),
             running,
             volume,
-            logical_block,
-        };
-        let begun = begin(&site);
-        // Under the lock still: a deletion counts on its being gone.
-        drop(site);
-        begun
+            logical_block: self.state().logical_block,
+        })
     }
 }

@@ -61,8 +61,19 @@ impl Storage {
         config: NodeConfig,
         deadline: &Deadline,
     ) -> Outcome<Arc<Member>> {
-        check_limits(&config)?;
         let index = self.choose_index(config.index)?;
+        self.open_device(config, index, deadline)
+    }
+
+    /// Opens or connects a device that is to be added as the node with this index, or in its place.
+    #[inline(never)]
+    pub(super) fn open_device(
+        &self,
+        config: NodeConfig,
+        index: u32,
+        deadline: &Deadline,
+    ) -> Outcome<Arc<Member>> {
+        check_limits(&config)?;
         self.check_place(&config.place)?;
         let patience = self.patience(deadline);
         let place = config.place.clone();

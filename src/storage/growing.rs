@@ -10,7 +10,7 @@
 //! time.
 
 use super::{
-    assembly::{lay_out, make_node, run_node},
+    assembly::lay_out,
     config::NodeConfig,
     fault::Outcome,
     growth_labels::GrowthLabels,
@@ -19,6 +19,7 @@ use super::{
     member::Member,
     node::Hindrance,
     running::Running,
+    seed::{make_node, run_node},
     storage::Storage,
     survey::{probe, survey, Found},
     volume::StorageLayout,
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     dst_core::{
         label::{state, Growth, Label, Newest},
-        map::{stack_limits, Kind, Layout},
+        map::{stack_limits, Kind, Layout, Stacked},
         migration::check_fit,
         text::Text,
     },
@@ -58,6 +59,7 @@ impl Storage {
         let running = self.running_parts()?;
         self.check_growable(&config)?;
         self.check_reachable(&running)?;
+        check_still(&running)?;
         let deadline = Deadline::after(LABELS_MS);
         let member = self.open_node(config, &deadline)?;
         let grown = self
@@ -152,7 +154,6 @@ impl Storage {
             (state.sectors, state.shown)
         };
         let (shown, alignment) = shown.ok_or(EINVAL)?;
-        let own = member.facts();
         stack_limits(members.iter().map(|member| member.facts().limits))
             .map_err(|error| fault!(EOPNOTSUPP, None, "{}", format_args!("{error}")))?;
         let layout = lay_out(self, &members, &shown, &[], Some(end))?;
@@ -166,26 +167,7 @@ impl Storage {
                 end
             ));
         }
-        check_fit(&shown, start, size, own.sectors, &own.limits).map_err(|unfit| {
-            fault!(
-                EINVAL,
-                None,
-                "{} cannot join the storage while it runs: {}",
-                member.place(),
-                format_args!("{unfit}")
-            )
-        })?;
-        if own.dma_alignment & !alignment != 0 {
-            return Err(fault!(
-                EINVAL,
-                None,
-                "{} cannot join the storage while it runs: memory has to be aligned for it to {} \
-                 bytes, and the disk was shown with {}",
-                member.place(),
-                own.dma_alignment + 1,
-                alignment + 1
-            ));
-        }
+        check_fits(&member, (&shown, alignment), (start, size))?;
         let found = self.survey_newcomer(&member, patience)?;
         Ok(Newcomer {
             member,
@@ -218,30 +200,40 @@ impl Storage {
                 epoch
             ));
         }
-        match &found {
-            _ if force => {}
-            _ if found.is_blank(self.config()) => check_unused(member, &found, patience)?,
-            Found::None => {}
-            Found::Label(choice) => {
-                return Err(fault!(
+        self.check_takeable(member, &found, None, patience)?;
+        Ok(found)
+    }
+
+    /// Refuses to overwrite what was `found` on a device that is to join, but by force. A label of the storage `moves`
+    /// is no hindrance if the device does not hold one of its nodes.
+    pub(super) fn check_takeable(
+        &self,
+        member: &Arc<Member>,
+        found: &Found,
+        moves: Option<[u8; 16]>,
+        patience: Patience<'_>,
+    ) -> Outcome {
+        let aside = |label: &Label| Some(label.storage) == moves && label.state != state::IN_SYNC;
+        match found {
+            _ if member.config.force => Ok(()),
+            _ if found.is_blank(self.config()) => check_unused(member, found, patience),
+            Found::None => Ok(()),
+            Found::Label(choice) if aside(&choice.label) => Ok(()),
+            Found::Label(choice) => Err(fault!(
                 EEXIST,
                 None,
                 "{}: the device carries a label of the storage \"{}\"; use --force to overwrite it",
                 member.place(),
                 choice.label.name
-            ))
-            }
-            Found::Unusable(reason) => {
-                return Err(fault!(
-                    EEXIST,
-                    None,
-                    "{}: {}; use --force to overwrite it",
-                    member.place(),
-                    reason.as_str()
-                ))
-            }
+            )),
+            Found::Unusable(reason) => Err(fault!(
+                EEXIST,
+                None,
+                "{}: {}; use --force to overwrite it",
+                member.place(),
+                reason.as_str()
+            )),
         }
-        Ok(found)
     }
 
     /// Labels all nodes and makes the newcomer one of them.
@@ -372,7 +364,7 @@ impl Storage {
         };
         let sectors = layout.sectors();
         member.learn(|facts| facts.range = layout.range_of(index));
-        let (node, seed) = make_node(&member, storage, epoch, volume.moments())?;
+        let (node, seed) = make_node(&member, storage, epoch, volume.moments(), None)?;
         let node = Arc::new(node, GFP_KERNEL)?;
         let members = self.members_with(&member)?;
         // The issue task looks at the map that is there, and finds nothing to do before that has the node.
@@ -398,5 +390,48 @@ impl Storage {
         running.with_disk(|disk| disk.set_capacity(sectors));
         running.settle();
         Ok(())
+    }
+}
+
+/// Checks that a device can take these sectors (the first, how many) of a disk that was shown with these limits and
+/// this alignment of memory.
+pub(super) fn check_fits(
+    member: &Member,
+    (shown, alignment): (&Stacked, u32),
+    (start, size): (u64, u64),
+) -> Outcome {
+    let own = member.facts();
+    check_fit(shown, start, size, own.sectors, &own.limits).map_err(|unfit| {
+        fault!(
+            EINVAL,
+            None,
+            "{} cannot join the storage while it runs: {}",
+            member.place(),
+            format_args!("{unfit}")
+        )
+    })?;
+    if own.dma_alignment & !alignment != 0 {
+        return Err(fault!(
+            EINVAL,
+            None,
+            "{} cannot join the storage while it runs: memory has to be aligned for it to {} \
+             bytes, and the disk was shown with {}",
+            member.place(),
+            own.dma_alignment + 1,
+            alignment + 1
+        ));
+    }
+    Ok(())
+}
+
+/// No node may be moving: what the labels say of growth and of a move is not made for both at once.
+pub(super) fn check_still(running: &Running) -> Outcome {
+    match running.arriving() {
+        None => Ok(()),
+        Some(_) => Err(fault!(
+            EBUSY,
+            None,
+            "a node of the storage is being moved; wait for that job, or end it (dst job list)"
+        )),
     }
 }

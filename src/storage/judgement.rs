@@ -119,7 +119,7 @@ impl Wanted<'_> {
             error @ (EINVAL | EROFS) if takeable => Err(fault!(
                 error,
                 None,
-                "{}; force makes no new storage of what belongs to a move: wipe their labels first (dst label --wipe)",
+                "{}; force takes them only after you wipe their labels (dst label --wipe)",
                 Refusal::from(problem)
             )),
             _ => Err(problem),

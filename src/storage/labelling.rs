@@ -10,7 +10,7 @@
 
 use super::{
     errand::Request,
-    fault::Outcome,
+    fault::{Fault, Outcome},
     member::Member,
     survey::{area_of, io_fault, survey, Found},
     wait::Patience,
@@ -85,8 +85,16 @@ pub struct Owned {
 /// A change of a label. One that gives the same label changes nothing.
 pub type Change<'a> = &'a dyn Fn(&Label) -> Result<Label, Foreign>;
 
+/// A label that could not be changed.
+pub struct NotUpdated {
+    /// Why.
+    pub fault: Fault,
+    /// It may have been written all the same, in one of its places or in both.
+    pub doubt: bool,
+}
+
 /// Changes the label of a device, unless it is as it should be. Errors: `ESTALE` if another
-/// machine owns the storage now, `EIO` if the label is not the one that is to be changed.
+/// machine owns the storage now, or has changed the label; `EIO` if there is no label of the node.
 #[inline(never)]
 pub fn update_label(
     member: &Member,
@@ -94,10 +102,22 @@ pub fn update_label(
     patience: Patience<'_>,
     change: Change<'_>,
 ) -> Outcome {
-    let found = survey(member, patience)?;
-    let label = check_owned(member, owned, &found)?;
-    match changed(member, label, change)? {
-        Some(label) => write_label(member, &label, &found, patience),
+    try_update_label(member, owned, patience, change).map_err(|error| error.fault)
+}
+
+/// The same, and tells in an error whether the label may have been changed.
+#[inline(never)]
+pub fn try_update_label(
+    member: &Member,
+    owned: &Owned,
+    patience: Patience<'_>,
+    change: Change<'_>,
+) -> Result<(), NotUpdated> {
+    let told = |doubt| move |fault| NotUpdated { fault, doubt };
+    let found = survey(member, patience).map_err(told(false))?;
+    let label = check_owned(member, owned, &found).map_err(told(false))?;
+    match changed(member, label, change).map_err(told(false))? {
+        Some(label) => write_label(member, &label, &found, patience).map_err(told(true)),
         None => Ok(()),
     }
 }
@@ -107,7 +127,7 @@ pub fn update_label(
 fn changed(member: &Member, label: &Label, change: Change<'_>) -> Outcome<Option<KBox<Label>>> {
     let changed = change(label).map_err(|problem| {
         fault!(
-            EIO,
+            ESTALE,
             None,
             "{}: {}",
             member.place(),

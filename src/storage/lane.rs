@@ -137,9 +137,16 @@ impl Lane {
         (!self.is_shut()).then_some(admitted)
     }
 
+    /// Counts work at the node that is no piece, whether the gate is open or not: whoever waits until nothing is
+    /// there waits for it too. Any context.
+    pub fn hold(self: &Arc<Self>) -> Admitted {
+        self.in_flight.fetch_add(1, ordering::Full);
+        Admitted { lane: self.clone() }
+    }
+
     /// Whether nobody is admitted.
     pub fn is_shut(&self) -> bool {
-        self.shut.load(ordering::Relaxed)
+        self.shut.load(ordering::Acquire)
     }
 
     /// Admits nobody from now on. Who was admitted before is still counted.

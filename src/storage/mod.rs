@@ -78,13 +78,17 @@ pub mod lane;
 pub mod local;
 pub mod member;
 pub mod membership;
+pub mod migrating;
 pub mod moments;
+pub mod mover;
+pub mod moving;
 pub mod node;
 pub mod parking;
 pub mod piece;
 pub mod registry;
 pub mod remote;
 pub mod running;
+pub mod seed;
 #[allow(clippy::module_inception)]
 pub mod storage;
 pub mod survey;

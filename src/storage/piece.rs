@@ -4,10 +4,11 @@
 
 use super::{
     lane::Admitted,
+    moving::Part,
     parking::{Cursor, CursorId, Parking},
 };
 use crate::{
-    dst_core::write_back::{Endings, Promise},
+    dst_core::write_back::{Endings, Life, Moment, Promise},
     sys::bio::{BioIter, Op, SharedBio, Status},
 };
 use kernel::sync::Arc;
@@ -25,6 +26,10 @@ pub struct Piece {
     fua: bool,
     nowait: bool,
     flush_of: Option<FlushOf>,
+    /// A flush of which no caller is told: what had ended by then becomes stable.
+    unasked: Option<Moment>,
+    /// What it tells a node that moves.
+    part: Option<Part>,
     /// Declared, and so dropped, after the bio: a node without pieces has no bio of ours either.
     share: Share,
 }
@@ -42,12 +47,13 @@ struct Share {
     op: Op,
     bytes: u32,
     background: bool,
+    newcomer: bool,
     outcome: Option<bool>,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let ok = self.outcome == Some(true);
+        let ok = self.newcomer || self.outcome == Some(true);
         let lane = self.admitted.lane();
         if self.background {
             lane.count_background(self.bytes, ok);
@@ -64,6 +70,7 @@ impl Share {
             op,
             bytes,
             background: false,
+            newcomer: false,
             outcome: None,
         }
     }
@@ -83,6 +90,8 @@ impl Piece {
             fua,
             nowait: false,
             flush_of: None,
+            unasked: None,
+            part: None,
             share: Share::new(admitted, op, iter.bytes()),
         }
     }
@@ -104,8 +113,51 @@ impl Piece {
                 id: cursor.id,
                 promise: cursor.promise,
             }),
+            unasked: None,
+            part: None,
             share: Share::new(admitted, Op::Flush, 0),
         }
+    }
+
+    /// Another piece of the same sectors of the bio, for the device that its node moves to, which has `admitted` it. Its
+    /// result is not the bio's. As a flush it covers what has ended by `now`.
+    pub fn twin(&self, admitted: Admitted, now: Moment) -> Self {
+        Self {
+            op: self.op,
+            bio: self.bio.clone(),
+            iter: self.iter,
+            sector: self.sector,
+            fua: self.fua,
+            nowait: false,
+            flush_of: None,
+            unasked: Some(now),
+            part: None,
+            share: Share::new(admitted, self.op, self.iter.bytes()),
+        }
+        .in_background()
+        .at_newcomer()
+    }
+
+    /// What a node that moves is told when the piece ends.
+    pub fn tell(&mut self, part: Option<Part>) {
+        self.part = part;
+    }
+
+    /// Marks a flush as one that nobody has asked for, at the moment `now`.
+    pub fn unasked(mut self, now: Moment) -> Self {
+        self.unasked = Some(now);
+        self
+    }
+
+    /// For a flush that nobody has asked for: when it was issued.
+    pub fn covers_unasked(&self) -> Option<Moment> {
+        self.unasked
+    }
+
+    /// Notes that the piece is a write that is lost with its device's cache, acknowledged in `life`. `false` if whoever
+    /// ends it has to count it.
+    pub fn counts(&mut self, life: Life) -> bool {
+        self.part.as_mut().is_some_and(|part| part.counts(life))
     }
 
     /// Passes the bio's wish not to wait on: its submitter is the caller.
@@ -117,6 +169,12 @@ impl Piece {
     /// Marks the piece as that of a job: it is no I/O of the disk.
     pub fn in_background(mut self) -> Self {
         self.share.background = true;
+        self
+    }
+
+    /// Marks the piece of a job as one for a device that is not the node's yet: that it fails is no error of the node.
+    pub fn at_newcomer(mut self) -> Self {
+        self.share.newcomer = true;
         self
     }
 
@@ -191,9 +249,19 @@ impl Piece {
     }
 
     fn finish(&mut self, status: Status) {
+        let part = self.part.take();
+        let copy = part.as_ref().is_some_and(Part::is_copy);
         self.share.outcome = Some(status.is_ok());
+        let sector = self.sector;
+        if let Some(part) = part {
+            part.ends(status, sector);
+        }
+        if copy {
+            return;
+        }
         // Discards are hints.
-        if !status.is_ok() && matches!(self.op, Op::Write | Op::WriteZeroes | Op::Flush) {
+        let data = matches!(self.op, Op::Write | Op::WriteZeroes | Op::Flush);
+        if !status.is_ok() && data && !self.share.background {
             self.share
                 .admitted
                 .lane()

@@ -12,6 +12,7 @@ use super::{
         StorageState, Suspension, WorkersChange,
     },
     fault::{Fault, Outcome},
+    mover::Mover,
     storage::{Context, Storage},
 };
 use crate::{
@@ -229,6 +230,17 @@ impl Registry {
         begin: impl FnOnce(&Site) -> Outcome<T>,
     ) -> Answer<T> {
         Ok(self.find(storage)?.work_beside(node, begin)?)
+    }
+
+    /// Lets a node begin to move: see [`Storage::migrate`].
+    pub fn migrate<T>(
+        &self,
+        storage: &str,
+        index: u32,
+        device: NodeConfig,
+        begin: impl FnOnce(&Site, Arc<Mover>) -> Outcome<T>,
+    ) -> Answer<T> {
+        Ok(self.find(storage)?.migrate(index, device, begin)?)
     }
 
     /// Lets a suspended node go on; returns its index.

@@ -61,6 +61,9 @@ pub struct Running {
     /// The nodes in their order. More may come while it runs, none go.
     #[pin]
     nodes: Mutex<KVec<Arc<Active>>>,
+    /// The device that a node moves to. One node at a time does.
+    #[pin]
+    arriving: Mutex<Option<Arc<Active>>>,
     failing: Atomic<bool>,
     /// Work on the nodes that is not I/O of the disk.
     #[pin]
@@ -137,6 +140,16 @@ impl Active {
         }
     }
 
+    /// Waits for the tasks of a node that was stopped, and ends what they have left. Sleeps, but not for the network.
+    pub fn join(&self) {
+        if let Some(connection) = &self.connection {
+            for task in &connection.tasks {
+                task.join();
+            }
+            connection.remote.drain();
+        }
+    }
+
     /// Whether the node's state is another one than at the last call.
     pub fn changed(&self) -> bool {
         let now = self.condition().map_or(NodeState::Up, |now| now.state) as u32;
@@ -174,6 +187,7 @@ impl Running {
             pin_init!(Self {
                 volume,
                 nodes <- new_mutex!(nodes, "dst_running_nodes"),
+                arriving <- new_mutex!(None, "dst_running_arriving"),
                 failing: Atomic::new(false),
                 beside <- new_mutex!(KVec::new(), "dst_running_beside"),
                 issue <- new_mutex!(issue, "dst_running_issue"),
@@ -205,6 +219,42 @@ impl Running {
             // Who lets all I/O fail may have looked at the nodes before.
             node.stop();
         }
+    }
+
+    /// The device that a node moves to.
+    pub fn arriving(&self) -> Option<Arc<Active>> {
+        self.arriving.lock().clone()
+    }
+
+    /// Keeps the device that a node is about to move to. Called with the storage's operation lock held.
+    pub fn set_arriving(&self, device: Arc<Active>) {
+        *self.arriving.lock() = Some(device);
+    }
+
+    /// A node has moved to the device that was to be moved to; returns the one that it was on. Stops
+    /// the new one if all I/O fails.
+    pub fn arrive(&self, index: u32) -> Option<Arc<Active>> {
+        let mut arriving = self.arriving.lock();
+        let device = arriving.clone()?;
+        let former = {
+            let mut nodes = self.nodes.lock();
+            let place = nodes.get_mut(index as usize)?;
+            core::mem::replace(place, device.clone())
+        };
+        *arriving = None;
+        drop(arriving);
+        if self.is_failing() {
+            // Who lets all I/O fail may have looked before.
+            device.stop();
+            device.join();
+        }
+        Some(former)
+    }
+
+    /// Forgets the device that a node was to move to; nobody uses it.
+    pub fn turn_back(&self) {
+        let device = self.arriving.lock().take();
+        drop(device);
     }
 
     /// What the disk refers to.
@@ -287,6 +337,11 @@ impl Running {
         Ok(beside.push(work, GFP_KERNEL)?)
     }
 
+    /// Forgets work that has ended.
+    pub fn forget_ended(&self) {
+        self.beside.lock().retain(|work| !work.has_ended());
+    }
+
     /// Ends all I/O in error, now and in future, but for what local devices work on. Takes
     /// locks that are held for moments only, and may be called at any time, several times. Sleeps, but not for the network.
     pub fn fail_io(&self) {
@@ -295,16 +350,12 @@ impl Running {
             work.stop();
         }
         self.fail_volume();
-        for node in self.nodes() {
+        let arriving = self.arriving();
+        for node in Iterator::chain(self.nodes(), arriving.clone()) {
             node.stop();
         }
-        for node in self.nodes() {
-            if let Some(connection) = &node.connection {
-                for task in &connection.tasks {
-                    task.join();
-                }
-                connection.remote.drain();
-            }
+        for node in Iterator::chain(self.nodes(), arriving) {
+            node.join();
         }
     }
 

@@ -142,7 +142,7 @@ impl Storage {
 }
 
 /// Waits until nothing is at the node, or on its way there.
-async fn drained(lane: Arc<Lane>, mut timer: Timer) {
+pub(super) async fn drained(lane: Arc<Lane>, mut timer: Timer) {
     while lane.in_flight() > 0 {
         timer.sleep(Delta::from_millis(LOOK_MS)).await;
     }

@@ -12,12 +12,15 @@
 use super::{
     lane::Lane,
     moments::Moments,
-    node::{Node, Permit},
+    node::{what, Node, Permit},
     parking::{Cursor, Parked, Parking, Step},
     piece::Piece,
 };
 use crate::{
-    dst_core::map::{self, Layout, Linear, Segment},
+    dst_core::{
+        map::{self, Layout, Linear, Segment},
+        migration::What,
+    },
     exec::wait_for,
     sys::{
         bio::{Bio, BioIter, Op, Status, SECTOR_SHIFT},
@@ -36,7 +39,7 @@ pub type StorageLayout = Linear<KVVec<Segment>>;
 
 /// The nodes of a started storage and the map onto them.
 pub struct Volume {
-    layout: StorageLayout,
+    layout: Arc<StorageLayout>,
     nodes: KVec<Arc<Node>>,
     parking: Arc<Parking>,
 }
@@ -62,7 +65,7 @@ impl Volume {
             parking.add_node(node.lane.clone())?;
         }
         let volume = Self {
-            layout,
+            layout: Arc::new(layout, GFP_KERNEL)?,
             nodes,
             parking,
         };
@@ -79,7 +82,7 @@ impl Volume {
         let lane = node.lane.clone();
         nodes.push(node, GFP_KERNEL)?;
         let volume = Self {
-            layout,
+            layout: Arc::new(layout, GFP_KERNEL)?,
             nodes,
             parking: self.parking.clone(),
         };
@@ -87,6 +90,21 @@ impl Volume {
         // Last: it is not taken back.
         volume.parking.add_node(lane)?;
         Ok(volume)
+    }
+
+    /// The same with `node` in the place of the one with this index, which has the same lane. May sleep. Errors: `ENOMEM`.
+    pub fn with_replaced(&self, index: usize, node: &Arc<Node>) -> Result<Arc<Self>> {
+        let mut nodes = KVec::with_capacity(self.nodes.len(), GFP_KERNEL)?;
+        for (at, known) in self.nodes.iter().enumerate() {
+            let node = if at == index { node } else { known };
+            nodes.push(node.clone(), GFP_KERNEL)?;
+        }
+        let volume = Self {
+            layout: self.layout.clone(),
+            nodes,
+            parking: self.parking.clone(),
+        };
+        Ok(Arc::new(volume, GFP_KERNEL)?)
     }
 
     /// The clock of the nodes.
@@ -190,7 +208,7 @@ impl Volume {
         }
         // Behind those that wait already.
         let permit = if again || !node.lane.has_waiting() {
-            node.admit(false)
+            node.admit(false, what(bio.op(), sector, bio.iter().bytes()))
         } else {
             None
         };
@@ -251,11 +269,11 @@ impl Volume {
 
     /// Admits a piece to node `index`, unless that is for its own issue task to do: a local
     /// device's driver may sleep, and another node's task must not share its fate.
-    fn admit(&self, index: usize, bulk: bool, at: Option<usize>) -> Option<Permit> {
+    fn admit(&self, index: usize, bulk: bool, what: What, at: Option<usize>) -> Option<Permit> {
         let node = self.nodes.get(index)?;
         match at {
             Some(own) if own != index && node.may_sleep() => None,
-            _ => node.admit(bulk),
+            _ => node.admit(bulk, what),
         }
     }
 
@@ -269,7 +287,7 @@ impl Volume {
                 cursor.bio.fail(Status::Offline);
                 break;
             }
-            let Some(Permit { admitted, room }) = self.admit(index, false, at) else {
+            let Some(Permit { admitted, room }) = self.admit(index, false, What::Flush, at) else {
                 cursor.step = Step::Flush(index);
                 self.park(index, cursor);
                 return Advance::Parked;
@@ -309,7 +327,8 @@ impl Volume {
                 cursor.bio.advance(&mut cursor.iter, iter.bytes());
                 continue;
             }
-            let Some(Permit { admitted, room }) = self.admit(index, bulk, at) else {
+            let does = what(op, sector, iter.bytes());
+            let Some(Permit { admitted, room }) = self.admit(index, bulk, does, at) else {
                 self.park(index, cursor);
                 return Advance::Parked;
             };

@@ -37,6 +37,9 @@ impl Storage {
                 }
                 index += 1;
             }
+            if let Some(device) = running.arriving() {
+                device.guard();
+            }
             self.notice(&running);
         }
     }

@@ -283,12 +283,12 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
     }
 
     /// Lends the bio to the way that accepted bios go, as if a disk of ours had just accepted a read
-    /// or write of `bytes` bytes at `sector`: it comes back through [`DeviceBioEnd::end`] when its
+    /// or write of `bytes` bytes at `sector`, or a flush, which has none: it comes back through [`DeviceBioEnd::end`] when its
     /// last handle is gone, on whatever nodes its pieces were. It has no block device, so it is not
     /// accounted for and seen in no trace. Any context.
     ///
-    /// Errors: nothing was lent, as these are not whole sectors, more than the pages hold, or none;
-    /// or `op` has no data.
+    /// Errors: nothing was lent, as these are not whole sectors, more than the pages hold, or none
+    /// but for a flush; or `op` is another one.
     pub fn lend(
         mut self,
         op: DeviceOp,
@@ -296,9 +296,16 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
         bytes: u32,
         context: C,
     ) -> core::result::Result<Bio, (Self, C)> {
-        let data = matches!(op, DeviceOp::Read | DeviceOp::Write);
-        let whole = bytes % (1 << SECTOR_SHIFT) == 0 && bytes > 0;
-        if !data || !whole || bytes as usize > self.capacity_bytes() {
+        let possible = match op {
+            DeviceOp::Read | DeviceOp::Write => {
+                bytes % (1 << SECTOR_SHIFT) == 0
+                    && bytes > 0
+                    && bytes as usize <= self.capacity_bytes()
+            }
+            DeviceOp::Flush => bytes == 0,
+            DeviceOp::Discard | DeviceOp::WriteZeroes => false,
+        };
+        if !possible {
             return Err((self, context));
         }
         let used = self.fill_table(bytes);

@@ -231,9 +231,11 @@ enum dst_feature {
  * enum dst_job_kind - What a job does.
  * @DST_JOB_KIND_VERIFY: Reads every sector, and ends with the first that
  *   cannot be read.
+ * @DST_JOB_KIND_MIGRATE: Moves a node to another device.
  */
 enum dst_job_kind {
 	DST_JOB_KIND_VERIFY,
+	DST_JOB_KIND_MIGRATE,
 };
 
 /**
@@ -357,6 +359,9 @@ enum {
 	DST_A_NODE_WRITE_ERROR,
 	DST_A_NODE_WRITE_ERROR_SECTOR,
 	DST_A_NODE_WRITE_ERROR_AGO,
+	DST_A_NODE_JOB,
+	DST_A_NODE_RATE_LIMIT,
+	DST_A_NODE_MIN_RATE,
 
 	__DST_A_NODE_MAX,
 	DST_A_NODE_MAX = (__DST_A_NODE_MAX - 1)
@@ -505,6 +510,7 @@ enum {
 	DST_CMD_JOB_RESUME,
 	DST_CMD_JOB_CANCEL,
 	DST_CMD_JOB_SET,
+	DST_CMD_NODE_MIGRATE,
 
 	__DST_CMD_MAX,
 	DST_CMD_MAX = (__DST_CMD_MAX - 1)

@@ -135,7 +135,7 @@ say "what is no node of it, or not in its place"
 disk blank 8M
 refused "device 1 is one of node 2" "$a" "$c" "$b" "$new"
 # Also by force: they are not made a new storage of.
-refused "wipe their labels first" --force "$a" "$b" "$c"
+refused "wipe their labels" --force "$a" "$b" "$c"
 refused "device 1 is one of node 2" --force "$a" "$c" "$b" "$new"
 refused "the node has moved from this device to another one" --force "$a" "$b" "$c" "$new" "$blank"
 refused "was given a size of 16384" "$a" "$b" "$c" "$new,size=16384"

@@ -261,8 +261,10 @@ pub mod feature {
 pub mod job_kind {
     /// Reads every sector, and ends with the first that cannot be read.
     pub const VERIFY: u32 = 0;
+    /// Moves a node to another device.
+    pub const MIGRATE: u32 = 1;
     /// The names in the order of the values.
-    pub const NAMES: &[&str] = &["verify"];
+    pub const NAMES: &[&str] = &["verify", "migrate"];
 }
 
 /// What a job is doing.
@@ -537,6 +539,13 @@ pub mod attr {
         pub const WRITE_ERROR_SECTOR: u16 = 38;
         /// How many milliseconds ago that was.
         pub const WRITE_ERROR_AGO: u16 = 39;
+        /// Number of the job that moves the node.
+        pub const JOB: u16 = 40;
+        /// Most bytes in a second for that job, as in a job.
+        pub const RATE_LIMIT: u16 = 41;
+        /// Bytes in a second for that job however busy the application is, as
+        /// in a job.
+        pub const MIN_RATE: u16 = 42;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "storage",
@@ -578,6 +587,9 @@ pub mod attr {
             "write-error",
             "write-error-sector",
             "write-error-ago",
+            "job",
+            "rate-limit",
+            "min-rate",
         ];
     }
 
@@ -962,6 +974,13 @@ pub mod cmd {
     pub const JOB_CANCEL: u8 = 27;
     /// Change how fast a job may be. What is not given stays as it is.
     pub const JOB_SET: u8 = 28;
+    /// Begin to move the node "index" of a running storage to the device that
+    /// the other attributes describe, as for node-add. The device is labelled
+    /// as a copy; a job does the rest, while the node is used. The reply
+    /// tells its number. Refused (EAGAIN) if the node does not answer,
+    /// (EBUSY) if another node moves or another job works on this one, and
+    /// (EEXIST) if there is something on the device, but for force.
+    pub const NODE_MIGRATE: u8 = 29;
 }
 
 /// Multicast groups.

@@ -345,6 +345,12 @@ impl Remote {
         if piece.op() != Op::Flush {
             return status;
         }
+        if let Some(covers) = piece.covers_unasked() {
+            if status.is_ok() {
+                inner.write_back.flushed_unasked(covers);
+            }
+            return status;
+        }
         let promise = piece.promise();
         match inner.write_back.flush_ended(promise.covers, status.is_ok()) {
             Verdict::Sound if !status.is_ok() || piece.holds() => return status,

@@ -20,6 +20,7 @@
 
 pub mod client;
 mod guard;
+mod handover;
 pub mod known;
 mod line;
 pub mod link;

@@ -188,11 +188,12 @@ impl Remote {
     }
 
     /// Ends a transaction that was answered on a connection of `life`, or refused. Any context.
-    pub(super) fn complete(&self, tag: Tag, piece: Piece, status: Status, life: Life) {
+    pub(super) fn complete(&self, tag: Tag, mut piece: Piece, status: Status, life: Life) {
         // A write that was stable before it was answered is not lost with a cache.
         let volatile = request::extent(&piece).changes() && !piece.fua() && status.is_ok();
         let moments = self.moments.as_ref().filter(|_| volatile);
-        if let Some(moments) = moments {
+        // What goes to another device too is counted when both have answered.
+        if let Some(moments) = moments.filter(|_| !piece.counts(life)) {
             // Before its caller is told: what it then asks for must find it noted.
             let at = moments.write_ends();
             self.inner.lock().write_back.write_ended(life, at);
@@ -274,7 +275,7 @@ impl Remote {
     }
 
     /// Ends in error what waits and was not answered in time `tries` times.
-    fn give_up(&self, tries: u16, status: Status) {
+    pub(super) fn give_up(&self, tries: u16, status: Status) {
         loop {
             let piece = self.inner.lock().table.give_up(tries);
             let Some(piece) = piece else {
