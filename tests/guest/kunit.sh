@@ -63,7 +63,7 @@ waits() { [[ $(sed 1d "$tasks") =~ ^endless\(7\)\ dst_test_one\ [a-z]+\ ([0-9]+)
 waits || fail "the endless task is not told: $(sed 1d "$tasks")"
 first=${BASH_REMATCH[1]}
 longer() { waits && ((BASH_REMATCH[1] > first + 1000)); }
-wait_until 20 longer || fail "it does not wait for longer and longer: $(sed 1d "$tasks")"
+wait_until 20 longer || fail "it does not wait for longer and longer than $first ms: $(sed 1d "$tasks")"
 
 # KUnit runs a suite again when it is told to.
 if has_kunit; then
