@@ -223,6 +223,17 @@ fn node(command: u8, name: &'static str) -> Request {
 
 /// Adds a node.
 pub fn node_add(storage: &str, new: &NewNode) -> Request {
+    new_node(node(cmd::NODE_ADD, "node-add"), storage, new)
+}
+
+/// Begins to move the node with the index of `new` there.
+pub fn node_migrate(storage: &str, new: &NewNode, pace: Pace) -> Request {
+    new_node(node(cmd::NODE_MIGRATE, "node-migrate"), storage, new)
+        .maybe(attr::node::RATE_LIMIT, uint_value(pace.limit))
+        .maybe(attr::node::MIN_RATE, uint_value(pace.floor))
+}
+
+fn new_node(request: Request, storage: &str, new: &NewNode) -> Request {
     use uapi::{node_flags, node_kind};
     let o = &new.options;
     let mut flags = 0;
@@ -238,7 +249,7 @@ pub fn node_add(storage: &str, new: &NewNode) -> Request {
     };
     // A local node has no connections; among remote ones it is not refused for that.
     let remote = kind == node_kind::REMOTE;
-    node(cmd::NODE_ADD, "node-add")
+    request
         .text(attr::node::STORAGE, storage)
         .maybe(attr::node::INDEX, u32_value(new.index))
         .with(attr::node::KIND, Value::Enum(kind, node_kind::NAMES))

@@ -57,6 +57,48 @@ fn a_verification_is_begun_as_asked_for() {
 }
 
 #[test]
+fn a_migration_is_begun_as_asked_for() {
+    let machine = situation("running");
+    let outcome = machine.run("job migrate storage 1 /dev/sdd --rate-limit 50M --force");
+    assert_eq!(
+        outcome.out,
+        "job 1 has begun: migrate of storage \"storage\", node 1, to /dev/sdd; \"dst job watch 1\" follows it\n"
+    );
+    assert_eq!(
+        machine.taken(),
+        [
+            "node-migrate storage=storage index=1 kind=local path=/dev/sdd flags=force \
+             rate-limit=52428800"
+        ]
+    );
+    let list = machine.run("job list").out;
+    assert!(list.contains("migrate  node 1 of storage"), "{list}");
+    machine.taken();
+    let plan = "--dry-run job migrate storage 0 10.0.0.7:1026 --connections 2 --min-rate 1M";
+    assert_eq!(
+        machine.run(plan).out,
+        "node-migrate storage=storage index=0 kind=remote address=10.0.0.7:1026 connections=2 \
+         min-rate=1048576\n"
+    );
+    for wrong in [
+        "job migrate storage 0",
+        "job migrate storage x /dev/sdd",
+        "job migrate storage 0 /dev/sdd,size=1G",
+        "job migrate a/b 0 /dev/sdd",
+    ] {
+        assert_eq!(machine.run(wrong).code, 2, "dst {wrong}");
+    }
+    assert!(machine.taken().is_empty());
+    let outcome = machine.run("--json job migrate storage 0 /dev/sde --watch");
+    assert_eq!((outcome.code, machine.taken().len()), (0, 1));
+    assert!(
+        outcome.out.contains("\"kind\":\"migrate\""),
+        "{}",
+        outcome.out
+    );
+}
+
+#[test]
 fn a_conflict_names_the_other() {
     let outcome = machine().run("job verify storage --node 1");
     assert_eq!(outcome.code, 6);

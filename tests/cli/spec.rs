@@ -97,6 +97,7 @@ fn commands_have_the_numbers_of_the_specification() {
         ("job-resume", cmd::JOB_RESUME),
         ("job-cancel", cmd::JOB_CANCEL),
         ("job-set", cmd::JOB_SET),
+        ("node-migrate", cmd::NODE_MIGRATE),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }

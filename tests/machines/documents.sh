@@ -82,8 +82,8 @@ run_all() {
 		# For machines that boot with systemd, as those of reboot.sh do.
 		*', installed') ;;
 		'client, with the disk open')
-			# It has grown.
-			must client 'dst create storage storage1:1025 storage2:1025 /dev/vda /dev/vdb'
+			# It has grown, and its last node has moved.
+			must client 'dst create storage storage1:1025 storage2:1025 /dev/vda /dev/vdc'
 			machine_run client 'sleep 1000 </dev/dst >/dev/null 2>&1 & true'
 			if machine_run client 'dst delete storage'; then die "an open storage was deleted"; fi
 			must client "${commands[i]}"
@@ -104,7 +104,7 @@ machines_begin storage1 storage2 client
 for machine in storage1 storage2; do
 	machine_start "$machine" --mem 512M --cpus 1 --disk 64M --share "result=$work/result"
 done
-machine_start client --mem 512M --cpus 1 --disk 64M --disk 64M --share "result=$work/result"
+machine_start client --mem 512M --cpus 1 --disk 64M --disk 64M --disk 64M --share "result=$work/result"
 machine_wait storage1 storage2 client
 for machine in storage1 storage2 client; do must "$machine" 'insmod /share/result/dst_blk.ko'; done
 run_all

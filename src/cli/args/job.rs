@@ -2,7 +2,7 @@
 
 //! The verbs about jobs, as the user types them.
 
-use super::verbs::parse_seconds;
+use super::verbs::{parse_seconds, NodeArgs};
 use clap::{Args as ClapArgs, Subcommand};
 use dst_core::units::parse_size;
 
@@ -15,9 +15,20 @@ Rates are bytes in a second; a unit may follow: 50M, 1G. \"none\" is no limit.
 
 Examples:
   dst job verify storage --rate-limit 50M
+  dst job migrate storage 0 kano:1026 --watch
   dst job list
   dst job watch 1
   dst job set 1 --rate-limit none";
+
+const MIGRATE_HELP: &str = "\
+The device needs room for the node, and must not be stricter than the storage: no larger blocks, no
+volatile cache if the storage has none. Until all is copied the old device holds the data, and
+whatever crashes leaves it there; then the new one does, from one moment to the next, which the old
+device's label says. The old device is not used afterwards, and its label keeps saying so.
+
+Examples:
+  dst job migrate storage 0 kano:1026 --watch
+  dst job migrate storage 1 /dev/sdd --rate-limit 50M";
 
 /// `dst job`
 #[derive(Subcommand, Debug, Clone)]
@@ -26,6 +37,9 @@ pub enum JobVerb {
     /// Read every sector of a storage or of one of its nodes
     #[command(after_help = HELP)]
     Verify(Verify),
+    /// Move a node to another device while it is used
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(Migrate),
     /// Show jobs, those that have ended lately included
     #[command(visible_alias = "ls")]
     List(List),
@@ -62,6 +76,30 @@ pub struct Verify {
     /// Read the node with this index only
     #[arg(long, value_name = "INDEX")]
     pub node: Option<u32>,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Follow it until it ends, as "dst job watch" does
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `dst job migrate`
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Migrate {
+    /// Name of the storage
+    pub storage: String,
+    /// Index of the node
+    #[arg(value_name = "INDEX")]
+    pub node: u32,
+    /// Where to: a device, or an address
+    pub device: String,
+    /// Use a disk that holds something else
+    #[arg(long)]
+    pub force: bool,
+    /// Options of the node there.
+    #[command(flatten)]
+    pub options: NodeArgs,
     /// How fast.
     #[command(flatten)]
     pub pace: Pace,

@@ -2,12 +2,14 @@
 
 //! Jobs: beginning them, looking at them, and telling them what to do.
 
-use crate::args::job::{JobVerb, List, Pace, Set, Verify, Watch, Which};
-use crate::command::storage::check_name;
+use crate::args::job::{JobVerb, List, Migrate, Pace, Set, Verify, Watch, Which};
+use crate::command::node::prepare;
+use crate::command::storage::{check_name, node_options};
 use crate::env::Env;
 use crate::error::{Error, Exit};
 use crate::model::{job, Job};
 use crate::netlink::{Client, Failure, Request};
+use crate::node::{self, NodeSpec};
 use crate::ops;
 use crate::output::{bytes, time, Style, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,6 +23,7 @@ const LOOK_MS: u32 = 500;
 pub fn run(env: &mut Env<'_>, verb: &JobVerb) -> Result<(), Error> {
     match verb {
         JobVerb::Verify(args) => verify(env, args),
+        JobVerb::Migrate(args) => migrate(env, args),
         JobVerb::List(args) => list(env, args),
         JobVerb::Show(args) => show(env, args),
         JobVerb::Watch(args) => watch(env, args),
@@ -60,6 +63,46 @@ fn verify(env: &mut Env<'_>, args: &Verify) -> Result<(), Error> {
     );
     let data = json!({"begun": {"id": id, "kind": "verify", "storage": args.storage}});
     env.finish(&client, &text, data)
+}
+
+fn migrate(env: &mut Env<'_>, args: &Migrate) -> Result<(), Error> {
+    let (storage, node) = (&args.storage, args.node);
+    check_name(storage)?;
+    let spec = node::parse(&args.device).map_err(Error::usage)?;
+    if spec.index.is_some() || spec.start.is_some() || spec.size.is_some() {
+        return Err(Error::usage(format!(
+            "\"{}\": the node keeps its index, start and size; give only where it is to be",
+            args.device
+        )));
+    }
+    let spec = NodeSpec {
+        index: Some(node),
+        ..spec
+    };
+    let device = prepare(env, &spec, &node_options(&args.options, args.force))?;
+    let what = format!("cannot move node {node} of storage \"{storage}\"");
+    let mut client = env.client(&what)?;
+    // The module labels the device, and waits for the node, before it answers.
+    env.progress(&format!("preparing {} ...", args.device));
+    let request = ops::node_migrate(storage, device.new_node(), pace(&args.pace));
+    let replies = env.call(&mut client, &request, || what.clone())?;
+    let id = match replies.first() {
+        Some(reply) => job::moving(&reply.attributes)
+            .map_err(|m| Error::from_failure(what, Failure::Malformed(m)))?,
+        // A dry run has no answer.
+        None => 0,
+    };
+    if args.watch && client.kept().is_none() {
+        let id = u32::try_from(id).unwrap_or(u32::MAX);
+        return follow(env, &mut client, id, LOOK_MS);
+    }
+    let text = format!(
+        "job {id} has begun: migrate of storage \"{storage}\", node {node}, to {}; \"dst job watch {id}\" follows \
+         it\n",
+        args.device
+    );
+    let begun = json!({"id": id, "kind": "migrate", "storage": storage, "node_index": node});
+    env.finish(&client, &text, json!({"begun": begun}))
 }
 
 fn list(env: &mut Env<'_>, args: &List) -> Result<(), Error> {

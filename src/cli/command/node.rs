@@ -41,6 +41,11 @@ pub fn prepare(env: &Env<'_>, spec: &NodeSpec, options: &NodeOptions) -> Result<
 }
 
 impl Prepared {
+    /// What the module is asked for.
+    pub fn new_node(&self) -> &NewNode {
+        &self.new
+    }
+
     /// Adds the node and gives its index, unless this is a dry run.
     pub fn add(
         &self,

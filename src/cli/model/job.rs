@@ -72,6 +72,19 @@ impl Job {
     }
 }
 
+record! {
+    /// The answer to a request to move a node.
+    Moving from node {
+        /// Number of the job.
+        job: u64 = JOB by number;
+    }
+}
+
+/// The number of the job that moves a node.
+pub fn moving(attributes: &[u8]) -> Read<u64> {
+    Moving::decode(attributes).map(|moving| moving.job)
+}
+
 /// The number that a job was given.
 pub fn begun(attributes: &[u8]) -> Read<u64> {
     Job::decode(attributes).map(|job| job.id)

@@ -5,7 +5,7 @@
 use super::kernel::{fail, Answer, Fault, Given, Point};
 use dst_cli::error::errno::{EALREADY, EBUSY, EINVAL, ENOENT, ESRCH};
 use dst_cli::netlink::codec::AttrWriter;
-use dst_cli::netlink::uapi::{attr::job as a, cmd, job_kind, job_state};
+use dst_cli::netlink::uapi::{attr::job as a, attr::node, cmd, job_kind, job_state};
 
 /// Bytes of every job.
 pub(crate) const TOTAL: u64 = 64 << 20;
@@ -13,6 +13,7 @@ pub(crate) const TOTAL: u64 = 64 << 20;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Job {
     pub(crate) id: u32,
+    pub(crate) kind: u32,
     pub(crate) storage: String,
     pub(crate) node: Option<u64>,
     pub(crate) state: u32,
@@ -28,7 +29,7 @@ pub(crate) struct Job {
 impl Job {
     fn tell(&self) -> AttrWriter {
         let mut out = AttrWriter::new();
-        out.u32(a::ID, self.id).u32(a::KIND, job_kind::VERIFY);
+        out.u32(a::ID, self.id).u32(a::KIND, self.kind);
         out.string(a::STORAGE, &self.storage);
         if let Some(node) = self.node {
             out.u32(a::NODE_INDEX, u32::try_from(node).unwrap());
@@ -92,26 +93,50 @@ pub(super) fn perform(jobs: &mut Vec<Job>, command: u8, given: &Given<'_>, dump:
 }
 
 fn begin(jobs: &mut Vec<Job>, given: &Given<'_>) -> Answer {
-    let node = given.number(a::NODE_INDEX);
+    let job = Job {
+        kind: job_kind::VERIFY,
+        storage: given.text(a::STORAGE).unwrap(),
+        node: given.number(a::NODE_INDEX),
+        limit: given.number(a::RATE_LIMIT).unwrap_or(0),
+        floor: given.number(a::MIN_RATE).unwrap_or(1 << 20),
+        ..Job::default()
+    };
+    let id = launch(jobs, job, a::STORAGE)?;
+    let mut reply = AttrWriter::new();
+    reply.u32(a::ID, id);
+    Ok(vec![reply])
+}
+
+/// Begins to move a node.
+pub(super) fn migrate(jobs: &mut Vec<Job>, given: &Given<'_>) -> Answer {
+    let job = Job {
+        kind: job_kind::MIGRATE,
+        storage: given.text(node::STORAGE).unwrap(),
+        node: given.number(node::INDEX),
+        limit: given.number(node::RATE_LIMIT).unwrap_or(0),
+        floor: given.number(node::MIN_RATE).unwrap_or(1 << 20),
+        ..Job::default()
+    };
+    let index = u32::try_from(job.node.unwrap()).unwrap();
+    let mut reply = AttrWriter::new();
+    reply.string(node::STORAGE, &job.storage);
+    let id = launch(jobs, job, node::STORAGE)?;
+    reply.u32(node::INDEX, index).u32(node::JOB, id);
+    Ok(vec![reply])
+}
+
+fn launch(jobs: &mut Vec<Job>, job: Job, place: u16) -> Result<u32, Fault> {
+    let node = job.node;
     let ended = |job: &Job| job.state >= job_state::DONE;
     let common = |job: &Job| node.is_none() || job.node.is_none() || node == job.node;
     if jobs.iter().any(|job| !ended(job) && common(job)) {
         let text =
             "job 1 (verify) works on all nodes; wait for it, or end it with dst job cancel 1";
-        return Err(fail(EBUSY, text, Point::At(a::STORAGE)));
+        return Err(fail(EBUSY, text, Point::At(place)));
     }
     let id = u32::try_from(jobs.len()).unwrap() + 1;
-    jobs.push(Job {
-        id,
-        storage: given.text(a::STORAGE).unwrap(),
-        node,
-        limit: given.number(a::RATE_LIMIT).unwrap_or(0),
-        floor: given.number(a::MIN_RATE).unwrap_or(1 << 20),
-        ..Job::default()
-    });
-    let mut reply = AttrWriter::new();
-    reply.u32(a::ID, id);
-    Ok(vec![reply])
+    jobs.push(Job { id, ..job });
+    Ok(id)
 }
 
 fn get(jobs: &mut [Job], given: &Given<'_>) -> Answer {
