@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What goes wrong while a node moves, under a load that reads back all that it writes: the new device fails, or is away for a
-# while; the old one is away, or has a sector that cannot be read; the job is paused and cancelled; the storage is deleted by force.
+# What goes wrong while a node moves, under a load that reads back all that it writes: the new device fails, is away for a
+# while, or loses its cache; the old one is away, or has a sector that cannot be read; the job is paused and cancelled; the storage is deleted by force.
 # The load never notices, the node is on one of the two devices, and the job says why it is where it is.
 # needs: ip losetup fio dmsetup
 # timeout: 600
@@ -145,6 +145,24 @@ sum=$(dd if=/dev/dst bs=1M count=16 iflag=direct status=none | sha256sum)
 # What was copied before is worth nothing.
 id=$(begun "$two")
 ends "$id" "done"
+expect_equal "the data" "$sum" "$(dd if=/dev/dst bs=1M count=16 iflag=direct status=none | sha256sum)"
+storage_delete storage
+
+say "the new device loses its cache"
+unserve one "$a"
+unserve two "$c"
+serve one "$a" --write-back
+serve two "$c" --write-back
+create "$two" "$b"
+id=$(begun "$one" --rate-limit 4M)
+wait_until 60 has_copied "$id" $((8 << 20)) || fail "nothing is copied"
+# An export that is made again is another cache.
+on one dst export del --force "$a" >/dev/null
+serve one "$a" --write-back
+begins_anew() { (($(job "$id" "done") < 6 << 20)); }
+wait_until 60 begins_anew || fail "what was copied before the cache was lost counts still: $(job "$id" "done")"
+ends "$id" "done"
+expect_equal "the place" "$one" "$(place 0)"
 expect_equal "the data" "$sum" "$(dd if=/dev/dst bs=1M count=16 iflag=direct status=none | sha256sum)"
 storage_delete storage
 
