@@ -25,7 +25,12 @@ use super::{
     wait::{Deadline, Patience},
 };
 use crate::{
-    dst_core::{label::Label, map::Layout, migration::Side, text::Text},
+    dst_core::{
+        label::Label,
+        map::Layout,
+        migration::{Reason, Side},
+        text::Text,
+    },
     exec::Timer,
     fault,
     sys::{clock::seconds_since_1970, random, refusal::Field},
@@ -67,9 +72,7 @@ impl Storage {
         let mover = mover?;
         let begun = self.site().and_then(|site| begin(&site, mover.clone()));
         if begun.is_err() {
-            mover
-                .moving()
-                .give_up(crate::dst_core::migration::Reason::Cancelled);
+            mover.moving().give_up(Reason::Cancelled);
             mover.finish(Side::Old);
         }
         begun

@@ -13,6 +13,9 @@
 //! | [`configuring`]| adding and removing nodes before the start                            |
 //! | [`growing`]    | adding a node while the storage runs                                  |
 //! | [`growth_labels`] | the labels that are written for that                              |
+//! | [`migrating`]  | a node begins to move to another device                               |
+//! | [`moving`]     | the way of requests to a node that moves                              |
+//! | [`mover`]      | the steps that change its labels, and its end                         |
 //! | [`suspending`] | suspending nodes while the storage runs                               |
 //! | [`beside`]     | work on the nodes beside the I/O of the disk                           |
 //! | [`moments`]    | the clock of flushes                                                  |
@@ -25,6 +28,7 @@
 //! | [`labelling`]  | writing the label of a node                                           |
 //! | [`membership`] | taking the ownership, and putting labels in order                     |
 //! | [`assembly`]   | the start: from nodes to a disk                                       |
+//! | [`seed`]       | the parts of a node, and its tasks                                    |
 //! | [`running`]    | the moving parts, and how they stop                                   |
 //! | [`disk`]       | the disk that is shown                                                |
 //! | [`watch`]      | the task that notices what becomes of nodes                           |
