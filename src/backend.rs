@@ -15,7 +15,7 @@ use crate::{
     exec::{Pool, Pools},
     export::{
         self,
-        config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule},
+        config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, ListsChange},
     },
     jobs::{
         self,
@@ -170,8 +170,8 @@ impl control::Backend for Backend {
         self.exports.export_del(which, force)
     }
 
-    fn export_set(&self, which: &ExportSelector, allow: KVec<Rule>) -> Outcome {
-        self.exports.export_set(which, allow)
+    fn export_set(&self, which: &ExportSelector, change: ListsChange) -> Outcome {
+        self.exports.export_set(which, change)
     }
 
     fn export_info(&self, which: &ExportSelector) -> Outcome<ExportInfo> {

@@ -38,6 +38,7 @@ pub fn option_of(form: Form, operation: &str, attribute: &str) -> Option<String>
         ("node", "request-tries") => ("", "--request-tries"),
         ("node", "retry-limit") => ("", "--retry-limit"),
         ("export", "allow") => ("--allow", "--allow"),
+        ("export", "copy-from") => ("", "--copy-from"),
         ("export", "backlog") => ("-b", "--backlog"),
         ("export", "max-clients") => ("", "--max-clients"),
         ("export", "id") => ("", "EXPORT"),

@@ -5,6 +5,7 @@
 use crate::access::Allow;
 use crate::netlink::uapi::{self, attr, cmd};
 use crate::netlink::{Request, Value};
+use dst_core::access::Prefix;
 use std::net::SocketAddr;
 
 /// A storage to be added.
@@ -103,6 +104,8 @@ pub struct NewExport {
     pub flags: u32,
     /// Who may connect.
     pub allow: Vec<Allow>,
+    /// From which machines' exports it may copy.
+    pub copy_from: Vec<Prefix>,
     /// Connections that may wait to be accepted.
     pub backlog: Option<u32>,
     /// Requests in work on one connection.
@@ -336,6 +339,12 @@ fn allowed(request: Request, allow: &[Allow]) -> Request {
     })
 }
 
+fn copies(request: Request, from: &[Prefix]) -> Request {
+    from.iter().fold(request, |r, prefix| {
+        r.with(attr::export::COPY_FROM, Value::Prefix(*prefix))
+    })
+}
+
 /// Adds an export.
 pub fn export_add(new: &NewExport) -> Request {
     let request = export(cmd::EXPORT_ADD, "export-add")
@@ -343,7 +352,7 @@ pub fn export_add(new: &NewExport) -> Request {
         .text(attr::export::PATH, &new.path)
         .with(attr::export::ADDRESS, Value::Address(new.address))
         .flags(attr::export::FLAGS, new.flags, uapi::export_flags::NAMES);
-    allowed(request, &new.allow)
+    copies(allowed(request, &new.allow), &new.copy_from)
         .maybe(attr::export::BACKLOG, u32_value(new.backlog))
         .maybe(attr::export::QUEUE_DEPTH, u32_value(new.queue_depth))
         .maybe(attr::export::MAX_TRANSFER, u32_value(new.max_transfer))
@@ -363,9 +372,22 @@ pub fn export_del(which: &ExportSelector, force: bool) -> Request {
     )
 }
 
-/// Replaces the access list of an export.
-pub fn export_set(which: &ExportSelector, allow: &[Allow]) -> Request {
-    allowed(select(export(cmd::EXPORT_SET, "export-set"), which), allow)
+/// Replaces lists of an export: of those who may connect, of the machines that it may copy from.
+pub fn export_set(
+    which: &ExportSelector,
+    allow: Option<&[Allow]>,
+    copy_from: Option<&[Prefix]>,
+) -> Request {
+    use uapi::export_set_flags::{ALLOW, COPY_FROM, NAMES};
+    let request = select(export(cmd::EXPORT_SET, "export-set"), which);
+    let request = allowed(request, allow.unwrap_or(&[]));
+    let flags = match (allow, copy_from) {
+        // What is meant without flags.
+        (_, None) => 0,
+        (None, Some(_)) => COPY_FROM,
+        (Some(_), Some(_)) => ALLOW | COPY_FROM,
+    };
+    copies(request, copy_from.unwrap_or(&[])).flags(attr::export::SET_FLAGS, flags, NAMES)
 }
 
 /// Asks for one export.

@@ -2,7 +2,9 @@
 
 //! What the control layer needs of the layers below it.
 
-use crate::export::config::{ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, Rule};
+use crate::export::config::{
+    ConnectionInfo, ExportConfig, ExportInfo, ExportSelector, ListsChange,
+};
 use crate::jobs::config::{JobConfig, JobInfo, MigrateConfig, PaceChange};
 use crate::storage::config::{
     Name, NodeConfig, NodeInfo, NodeSelector, StorageConfig, StorageInfo, Suspension, WorkersChange,
@@ -140,8 +142,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Deletes an export.
     fn export_del(&self, which: &ExportSelector, force: bool) -> Result<(), Refusal>;
 
-    /// Replaces the access list of an export.
-    fn export_set(&self, which: &ExportSelector, allow: KVec<Rule>) -> Result<(), Refusal>;
+    /// Replaces lists of an export.
+    fn export_set(&self, which: &ExportSelector, change: ListsChange) -> Result<(), Refusal>;
 
     /// Tells about an export; `ENOENT`.
     fn export_info(&self, which: &ExportSelector) -> Result<ExportInfo, Refusal>;

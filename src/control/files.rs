@@ -309,6 +309,7 @@ impl<B: Backend> Files for JobFiles<B> {
         changes!(c"state", info => info.state.as_str(), Self::request),
         shows!(c"reason", info => info.reason.as_str()),
         shows!(c"waits_for", info => info.waits_for.as_str()),
+        shows!(c"way", info => info.way.as_str()),
         shows!(c"node", info => Known(info.node.map(u64::from))),
         shows!(c"since", info => info.since),
         shows!(c"elapsed", info => info.elapsed),

@@ -9,7 +9,7 @@ use super::{
     uapi::{attr, connection_role, export_flags, node_flags, node_kind, storage_flags},
 };
 use crate::{
-    export::config::{Access, ConnectionInfo, ConnectionOwner, ExportInfo, Rule},
+    export::config::{Access, ConnectionInfo, ConnectionOwner, ExportInfo, Prefix, Rule},
     jobs::config::JobInfo,
     storage::config::{NodeInfo, Place, StorageInfo},
     sys::{genl::Message, socket_address::SocketAddress},
@@ -189,13 +189,24 @@ fn allow(message: &mut Message<'_>, rule: &Rule) -> Result {
     })
 }
 
+fn prefix(message: &mut Message<'_>, prefix: &Prefix) -> Result {
+    use attr::prefix as a;
+    message.put_nest(attr::export::COPY_FROM, |message| {
+        match prefix.address() {
+            IpAddr::V4(ip) => message.put_bytes(a::IP, &ip.octets())?,
+            IpAddr::V6(ip) => message.put_bytes(a::IP, &ip.octets())?,
+        }
+        message.put_u8(a::PREFIX_LEN, prefix.bits())
+    })
+}
+
 /// Number and address of an export: the answer to the request that made it.
 pub fn new_export(message: &mut Message<'_>, info: &ExportInfo) -> Result {
     message.put_u32(attr::export::ID, info.id)?;
     address(message, attr::export::ADDRESS, &info.address)
 }
 
-/// Bytes that an export with so many entries in its access list needs; 0 if that is not much.
+/// Bytes that an export with so many entries in its lists needs; 0 if that is not much.
 pub fn export_room(entries: usize) -> usize {
     // Header of the nest, address of 16 bytes, prefix length, access.
     const ENTRY: usize = 4 + 20 + 8 + 8;
@@ -243,7 +254,11 @@ pub fn export(message: &mut Message<'_>, info: &ExportInfo) -> Result {
     message.put_uint(a::WRITE_BYTES, info.write_bytes)?;
     message.put_uint(a::ERRORS, info.errors)?;
     message.put_uint(a::REFUSED, info.refused)?;
-    message.put_u32(a::NETNS, info.net.number())
+    message.put_u32(a::NETNS, info.net.number())?;
+    for entry in info.copy_from.iter() {
+        prefix(message, entry)?;
+    }
+    Ok(())
 }
 
 /// A connection.
@@ -298,6 +313,7 @@ pub fn job(message: &mut Message<'_>, info: &JobInfo) -> Result {
     message.put_u32(a::STATE, info.state as u32)?;
     message.put_some_text(a::REASON, info.reason.as_str())?;
     message.put_some_text(a::WAITS_FOR, info.waits_for.as_str())?;
+    message.put_some_text(a::WAY, info.way.as_str())?;
     message.put_uint(a::SINCE, info.since)?;
     message.put_uint(a::ELAPSED, info.elapsed)?;
     message.put_uint(a::DONE, info.done)?;

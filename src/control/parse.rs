@@ -6,14 +6,15 @@
 //! exists, or may be used, is the business of the layers below.
 
 use super::uapi::{
-    access, attr, export_flags, job_kind, node_flags, node_kind, storage_flags, ALLOW_MAX,
+    access, attr, export_flags, export_set_flags, job_kind, node_flags, node_kind, storage_flags,
+    ALLOW_MAX,
 };
 use crate::{
     dst_core::{
         access::{Access, Prefix, Rule},
         text::Text,
     },
-    export::config::{ExportConfig, ExportSelector},
+    export::config::{ExportConfig, ExportSelector, ListsChange},
     jobs::config::{JobConfig, JobKind, MigrateConfig, PaceChange},
     storage::config::{
         DiskName, Name, NodeConfig, NodeSelector, Place, StorageConfig, WorkersChange,
@@ -359,16 +360,64 @@ pub fn allow(attributes: &Attributes<'_>) -> Parsed<KVec<Rule>> {
     Ok(rules)
 }
 
-fn rule(entry: &Attribute<'_>) -> Parsed<Rule> {
-    use attr::allow as a;
-    let nest = entry.nest();
-    let ip = nest.require(a::IP, "the address of an access list entry")?;
-    let bits = match nest.get(a::PREFIX_LEN) {
+/// The machines from whose exports one may copy.
+pub fn copy_from(attributes: &Attributes<'_>) -> Parsed<KVec<Prefix>> {
+    use attr::prefix as a;
+    let mut prefixes: KVec<Prefix> = KVec::new();
+    for entry in attributes.all(attr::export::COPY_FROM) {
+        if prefixes.len() >= ALLOW_MAX {
+            return Err(entry.fault(E2BIG, fmt!("a list has at most {} entries", ALLOW_MAX)));
+        }
+        let prefix = prefix(&entry.nest(), a::IP, a::PREFIX_LEN)?;
+        if prefixes.iter().any(|other| *other == prefix) {
+            return Err(entry.fault(EINVAL, fmt!("{} is in the list twice", prefix)));
+        }
+        prefixes.push(prefix, GFP_KERNEL)?;
+    }
+    Ok(prefixes)
+}
+
+/// Which lists of an export are to be replaced, and by what.
+pub fn lists_change(attributes: &Attributes<'_>) -> Parsed<ListsChange> {
+    let flags = match attributes.get(attr::export::SET_FLAGS) {
+        Some(_) => attributes.flags(attr::export::SET_FLAGS)?,
+        None => export_set_flags::ALLOW,
+    };
+    let change = |flag| flags & flag != 0;
+    for (flag, list) in [
+        (export_set_flags::ALLOW, attr::export::ALLOW),
+        (export_set_flags::COPY_FROM, attr::export::COPY_FROM),
+    ] {
+        if let Some(entry) = attributes.get(list).filter(|_| !change(flag)) {
+            let text = fmt!("set-flags does not say that this list is to be replaced");
+            return Err(entry.fault(EINVAL, text));
+        }
+    }
+    Ok(ListsChange {
+        allow: match change(export_set_flags::ALLOW) {
+            true => Some(allow(attributes)?),
+            false => None,
+        },
+        copy_from: match change(export_set_flags::COPY_FROM) {
+            true => Some(copy_from(attributes)?),
+            false => None,
+        },
+    })
+}
+
+fn prefix(nest: &Attributes<'_>, ip: u16, bits: u16) -> Parsed<Prefix> {
+    let ip = nest.require(ip, "the address of a list's entry")?;
+    let bits = match nest.get(bits) {
         Some(bits) => u32::from(bits.u8()?),
         None => u32::try_from(ip.bytes().len().saturating_mul(8)).unwrap_or(u32::MAX),
     };
-    let prefix = Prefix::from_bytes(ip.bytes(), bits)
-        .map_err(|error| ip.fault(EINVAL, fmt!("{}", error)))?;
+    Prefix::from_bytes(ip.bytes(), bits).map_err(|error| ip.fault(EINVAL, fmt!("{}", error)))
+}
+
+fn rule(entry: &Attribute<'_>) -> Parsed<Rule> {
+    use attr::allow as a;
+    let nest = entry.nest();
+    let prefix = prefix(&nest, a::IP, a::PREFIX_LEN)?;
     let given = nest.require(a::ACCESS, "the access of an access list entry")?;
     let access = match given.u32()? {
         access::READ_ONLY => Access::ReadOnly,
@@ -404,6 +453,7 @@ pub fn export(attributes: &Attributes<'_>, net: Net) -> Parsed<ExportConfig> {
         shared_writers: flags & export_flags::SHARED_WRITERS != 0,
         force: flags & export_flags::FORCE != 0,
         allow: allow(attributes)?,
+        copy_from: copy_from(attributes)?,
         backlog: attributes.get_u32(a::BACKLOG)?,
         queue_depth: attributes.get_u32(a::QUEUE_DEPTH)?,
         max_transfer: nonzero(attributes, a::MAX_TRANSFER)?,

@@ -254,7 +254,7 @@ impl<B: Backend> Requests<B> {
         let attributes = request.attributes();
         let selector = parse::export_selector(&attributes, request.net())?;
         self.backend
-            .export_set(&selector, parse::allow(&attributes)?)?;
+            .export_set(&selector, parse::lists_change(&attributes)?)?;
         Ok(())
     }
 
@@ -421,7 +421,7 @@ impl<B: Backend> Service for Requests<B> {
         let mut cursor = [0; 2];
         while let Some((next, info)) = self.backend.export_next(cursor) {
             cursor = next;
-            longest = info.allow.len().max(longest);
+            longest = (info.allow.len() + info.copy_from.len()).max(longest);
         }
         format::export_room(longest)
     }

@@ -167,6 +167,16 @@ pub mod export_del_flags {
     pub const NAMES: &[&str] = &["force"];
 }
 
+/// Which lists of an export are replaced.
+pub mod export_set_flags {
+    /// That of who may connect.
+    pub const ALLOW: u32 = 1 << 0;
+    /// That of the machines from whose exports it may copy.
+    pub const COPY_FROM: u32 = 1 << 1;
+    /// The names in the order of the values.
+    pub const NAMES: &[&str] = &["allow", "copy-from"];
+}
+
 /// Values of `export-state`.
 pub mod export_state {
     /// The device is open, the socket does not listen yet.
@@ -325,6 +335,16 @@ pub mod attr {
         pub const ACCESS: u16 = 3;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &["ip", "prefix-len", "access"];
+    }
+
+    /// The addresses with the same leading bits.
+    pub mod prefix {
+        /// Address in network byte order, 4 (IPv4) or 16 (IPv6) bytes.
+        pub const IP: u16 = 1;
+        /// How many leading bits count; all of them without this attribute.
+        pub const PREFIX_LEN: u16 = 2;
+        /// The names; that of attribute 1 comes first.
+        pub const NAMES: &[&str] = &["ip", "prefix-len"];
     }
 
     /// Attributes of `storage`.
@@ -658,6 +678,13 @@ pub mod attr {
         /// Network namespace of the export's sockets, as the inode number that
         /// /proc/PID/ns/net shows.
         pub const NETNS: u16 = 29;
+        /// The machines from whose exports it may copy, without the data passing
+        /// through its client, one entry per attribute. Without any it may from
+        /// none.
+        pub const COPY_FROM: u16 = 30;
+        /// Which lists a request of export-set replaces; that of who may connect
+        /// without this attribute.
+        pub const SET_FLAGS: u16 = 31;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "id",
@@ -689,6 +716,8 @@ pub mod attr {
             "errors",
             "refused",
             "netns",
+            "copy-from",
+            "set-flags",
         ];
     }
 
@@ -862,6 +891,9 @@ pub mod attr {
         pub const BAD_SECTOR: u16 = 17;
         /// The node that it is on.
         pub const BAD_NODE: u16 = 18;
+        /// Which way the data goes when a node moves from one remote device to
+        /// another, and why not from machine to machine.
+        pub const WAY: u16 = 19;
         /// The names; that of attribute 1 comes first.
         pub const NAMES: &[&str] = &[
             "id",
@@ -882,6 +914,7 @@ pub mod attr {
             "in-flight",
             "bad-sector",
             "bad-node",
+            "way",
         ];
     }
 }
@@ -923,8 +956,9 @@ pub mod cmd {
     /// forced.
     pub const EXPORT_DEL: u8 = 11;
     /// Replace the access list of an export, which is named as for
-    /// export-del. The list may be empty. Clients that the new list does not
-    /// admit, or not with the access that they have, are disconnected.
+    /// export-del, or the list of those that it may copy from, or both. A list
+    /// may be empty. Clients that the new list does not admit, or not with the
+    /// access that they have, are disconnected.
     pub const EXPORT_SET: u8 = 12;
     /// Tell about one export, named as for export-del, or dump all.
     pub const EXPORT_GET: u8 = 13;

@@ -6,7 +6,7 @@
 //! Plain values, as in [`crate::storage::config`]: control fills and formats them, the export
 //! layer takes and makes them.
 
-pub use crate::dst_core::access::{Access, Rule};
+pub use crate::dst_core::access::{Access, Prefix, Rule};
 pub use crate::net::config::{ConnectionInfo, ConnectionOwner, ConnectionState};
 use crate::net::config::{Name, Reason};
 use crate::sys::{net_namespace::Net, socket_address::SocketAddress};
@@ -30,6 +30,8 @@ pub struct ExportConfig {
     pub force: bool,
     /// Who may connect; nobody if empty. No prefix is there twice.
     pub allow: KVec<Rule>,
+    /// Which machines' exports it may copy from; none if empty. No prefix is there twice.
+    pub copy_from: KVec<Prefix>,
     /// Connections that wait to be accepted, 1 to 4096.
     pub backlog: Option<u32>,
     /// Requests in work per connection, 1 to 4096.
@@ -46,6 +48,15 @@ pub struct ExportConfig {
     pub idle_timeout: Option<u32>,
     /// Where the sockets are made.
     pub net: Net,
+}
+
+/// Lists of an export that are to be replaced, as far as they are given.
+#[derive(Default)]
+pub struct ListsChange {
+    /// Who may connect.
+    pub allow: Option<KVec<Rule>>,
+    /// Which machines' exports it may copy from.
+    pub copy_from: Option<KVec<Prefix>>,
 }
 
 /// Which export is meant. Everything that is given must match, and only one export may.
@@ -95,6 +106,8 @@ pub struct ExportInfo {
     pub shared_writers: bool,
     /// Who may connect.
     pub allow: Arc<KVec<Rule>>,
+    /// Which machines' exports it may copy from.
+    pub copy_from: Arc<KVec<Prefix>>,
     /// Limits in force, see [`ExportConfig`].
     pub backlog: u32,
     /// See [`ExportConfig`].

@@ -4,6 +4,7 @@
 
 use super::{
     buffers::Buffers,
+    copier::{Copier, MOST_COPIES},
     exported::Export,
     hello::{self, Admitted},
     peer::Peer,
@@ -19,11 +20,11 @@ use crate::{
 };
 use core::{pin::pin, task::Poll};
 use kernel::{
-    new_spinlock_irq,
+    new_mutex, new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{ordering, Atomic},
-        Arc, SpinLockIrq,
+        Arc, Mutex, SpinLockIrq,
     },
     time::Delta,
 };
@@ -48,10 +49,15 @@ pub struct Connection {
     #[pin]
     pub(super) label_waker: WakerCell,
     /// No job will be added.
-    pub(super) received_all: Atomic<bool>,
+    pub(super) queued_all: Atomic<bool>,
     /// No job will be submitted.
     pub(super) submitted_all: Atomic<bool>,
     said_goodbye: Atomic<bool>,
+    /// Copies at a time.
+    pub(super) copies: usize,
+    /// What copies from other nodes, once that was asked for.
+    #[pin]
+    pub(super) copier: Mutex<Option<Arc<Copier>>>,
 }
 
 /// Why a connection ended.
@@ -144,9 +150,11 @@ impl Connection {
                 job_waker <- WakerCell::new(),
                 label_jobs <- new_spinlock_irq!(label_jobs, "dst_label_jobs"),
                 label_waker <- WakerCell::new(),
-                received_all: Atomic::new(false),
+                queued_all: Atomic::new(false),
                 submitted_all: Atomic::new(false),
                 said_goodbye: Atomic::new(false),
+                copies: (memory / transfer.max(1)).clamp(1, MOST_COPIES),
+                copier <- new_mutex!(None, "dst_connection_copier"),
             }),
             GFP_KERNEL,
         )?;
@@ -194,11 +202,14 @@ impl Connection {
 
     fn end_of_input(&self) {
         self.sender.close();
-        self.received_all.store(true, ordering::Release);
-        self.job_waker.wake();
+        // Made by the caller's task alone, so none is made after this.
+        match &*self.copier.lock() {
+            Some(copier) => copier.close(),
+            None => self.end_of_jobs(),
+        }
     }
 
-    async fn receive(&self, mut incoming: Incoming) -> End {
+    async fn receive(self: &Arc<Self>, mut incoming: Incoming) -> End {
         let Ok(mut timer) = Timer::new() else {
             return ENOMEM.into();
         };
@@ -224,7 +235,7 @@ impl Connection {
     /// Receives a request and passes it on. Returns the length of its payload, `None` after a
     /// goodbye.
     async fn receive_one(
-        &self,
+        self: &Arc<Self>,
         incoming: &mut Incoming,
         timer: &mut Timer,
     ) -> core::result::Result<Option<u32>, End> {
@@ -308,7 +319,7 @@ impl Connection {
     }
 
     async fn accept(
-        &self,
+        self: &Arc<Self>,
         incoming: &mut Incoming,
         timer: &mut Timer,
         message: WireMessage,
@@ -319,6 +330,7 @@ impl Connection {
             Request::LabelRead | Request::LabelWrite { .. } | Request::ClaimEpoch(_) => {
                 wire::LABEL_BYTES
             }
+            Request::CopyFromPeer(_) => wire::request_payload(&message),
             _ => 0,
         };
         let slot = self.take_slot(bytes, timer).await?;
@@ -336,16 +348,16 @@ impl Connection {
             });
             return Ok(());
         }
-        let job = Job {
+        if let Request::CopyFromPeer(_) = request {
+            self.accept_copy(message, slot);
+            return Ok(());
+        }
+        self.queue_job(Job {
             request,
             message,
             slot,
-        };
-        // There is room for every slot.
-        if self.jobs.lock().push_back(job).is_err() {
-            return Err(ENOBUFS.into());
-        }
-        self.job_waker.wake();
+            copy: None,
+        });
         Ok(())
     }
 
@@ -358,7 +370,8 @@ impl Connection {
             self.peer
                 .sent_bytes
                 .fetch_add(finished.payload.into(), ordering::Relaxed);
-            if !finished.status.is_ok() && finished.header.is_none() {
+            let status = finished.status;
+            if !status.is_ok() && !status.is_of_peer() && finished.header.is_none() {
                 self.export.count_error();
             }
             let epoch = self.export.epoch();
@@ -416,6 +429,9 @@ impl Connection {
         }
         while self.sender.take_unsent().is_some() {}
         self.finished.retire();
+        if let Some(copier) = self.copier.lock().take() {
+            copier.retire();
+        }
         self.peer.drained.store(true, ordering::Release);
     }
 }

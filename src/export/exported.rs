@@ -5,7 +5,7 @@
 use super::{config::ExportConfig, peer::Peer};
 use crate::{
     dst_core::{
-        access::{self, Access, Rule},
+        access::{self, Access, Prefix, Rule},
         label::MetadataArea,
         wire::{export_flags, features, Gate, Offer, DEFAULT_TRANSFER, MAX_QUEUE_DEPTH},
     },
@@ -117,6 +117,9 @@ pub struct Export {
     label_lock: Mutex<()>,
     #[pin]
     allowed: Mutex<Arc<KVec<Rule>>>,
+    /// From where it may copy.
+    #[pin]
+    copy_from: Mutex<Arc<KVec<Prefix>>>,
     /// All connections whose tasks were not joined yet.
     #[pin]
     pub peers: Mutex<KVec<Arc<Peer>>>,
@@ -161,6 +164,8 @@ pub struct Parts {
     pub label: Option<([u8; 16], u64)>,
     /// The address list.
     pub allowed: KVec<Rule>,
+    /// From where it may copy.
+    pub copy_from: KVec<Prefix>,
     /// Identity of this load of the module.
     pub boot: [u8; 16],
     /// The workers.
@@ -199,6 +204,7 @@ impl Export {
         let mut settings = Settings::of(config);
         settings.read_only |= limits.read_only;
         let allowed = Arc::new(parts.allowed, GFP_KERNEL)?;
+        let copy_from = Arc::new(parts.copy_from, GFP_KERNEL)?;
         let threads = |count| pool::Settings::new(count, Reclaim::NoIo);
         let submitters = Pools::devices("export", &parts.id, threads(parts.pools.workers))?;
         let labeller = Pools::devices("label", &parts.id, threads(1))?;
@@ -227,6 +233,7 @@ impl Export {
                 ),
                 label_lock <- new_mutex!((), "dst_export_label"),
                 allowed <- new_mutex!(allowed, "dst_export_allowed"),
+                copy_from <- new_mutex!(copy_from, "dst_export_copy_from"),
                 peers <- new_mutex!(KVec::new(), "dst_export_peers"),
                 listener <- new_mutex!(None, "dst_export_listener"),
                 counters: Counters {
@@ -346,11 +353,7 @@ impl Export {
 
     /// What the address list says of `address`.
     pub fn access_of(&self, address: &SocketAddress) -> Option<Access> {
-        let ip = match address {
-            SocketAddress::V4 { address, .. } => IpAddr::from(*address),
-            SocketAddress::V6 { address, .. } => IpAddr::from(*address),
-        };
-        access::lookup(&self.allowed.lock(), ip)
+        access::lookup(&self.allowed.lock(), address.ip())
     }
 
     /// The address list.
@@ -370,6 +373,23 @@ impl Export {
                 None => peer.close(),
             }
         }
+    }
+
+    /// From where it may copy.
+    pub fn copy_from(&self) -> Arc<KVec<Prefix>> {
+        self.copy_from.lock().clone()
+    }
+
+    /// Replaces the list of addresses that it may copy from.
+    pub fn set_copy_from(&self, prefixes: Arc<KVec<Prefix>>) {
+        let former = core::mem::replace(&mut *self.copy_from.lock(), prefixes);
+        drop(former);
+    }
+
+    /// Whether it may copy from `address`.
+    pub fn may_copy_from(&self, address: IpAddr) -> bool {
+        let prefixes = self.copy_from();
+        prefixes.iter().any(|prefix| prefix.contains(address))
     }
 
     /// Notes which storage the device's label names now.

@@ -64,6 +64,7 @@ impl Export {
             write_back: self.settings.write_back,
             shared_writers: self.settings.shared_writers,
             allow: self.allowed(),
+            copy_from: self.copy_from(),
             backlog: self.settings.backlog,
             queue_depth: self.settings.queue_depth,
             max_transfer: self.settings.max_transfer,

@@ -5,7 +5,8 @@
 //! An [`exported::Export`] is a device, a listening socket and an address list. Each connection has
 //! four tasks: one receives, one submits to the device on a pool of its own (submitting may
 //! sleep on storage, and a worker that drives sockets must not), one sends the answers in the
-//! order in which the device gives them. The fourth reads and writes the label.
+//! order in which the device gives them. The fourth reads and writes the label. A fifth is made when a client asks
+//! for copies from another export ([`copier`]).
 //!
 //! Invariants:
 //! - Every request is checked against what was negotiated and against the address list and the
@@ -22,13 +23,15 @@
 //! Locking: a mutex for the list of exports, one for the connections of an export; spin locks for
 //! slots and answers. None is held while waiting for the network or a device.
 //!
-//! Cancellation: closing a connection's socket makes its receiver end, then its submitter, and
+//! Cancellation: closing a connection's socket makes its receiver end, then its copier, then its submitter, and
 //! when the last bio is back its sender. Deleting an export closes all its connections and joins
 //! their tasks.
 
 pub mod buffers;
 pub mod config;
 pub mod connection;
+pub mod copier;
+mod copy_request;
 pub mod exported;
 pub mod hello;
 pub mod info;
@@ -37,6 +40,7 @@ pub mod listener;
 pub mod peer;
 pub mod registry;
 pub mod reply;
+pub mod source;
 pub mod submit;
 
 pub use registry::Registry;

@@ -5,6 +5,7 @@
 use super::{
     config::{
         ConnectionInfo, ConnectionState, ExportConfig, ExportInfo, ExportObserver, ExportSelector,
+        ListsChange,
     },
     exported::{defaults, Export, Parts},
     listener,
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     device::label,
     dst_core::{
-        access::Rule,
         label::{LabelError, MetadataArea},
         wire::{DEFAULT_TRANSFER, MAX_TRANSFER, MIN_TRANSFER},
     },
@@ -93,35 +93,11 @@ impl Registry {
         let device = open(&config)?;
         let area = MetadataArea::for_device(device.sectors()).ok();
         let label = label_of(&device, area.as_ref(), &config)?;
-        let listener = Listener::bind(
-            &config.net,
-            config.address,
-            config.backlog.unwrap_or(defaults::BACKLOG),
-        )
-        .map_err(|error| match error {
-            EADDRINUSE => refuse!(
-                error,
-                Field::Address,
-                "{} is in use by another program or export",
-                config.address
-            ),
-            EADDRNOTAVAIL => refuse!(
-                error,
-                Field::Address,
-                "{} is not an address of this machine",
-                config.address
-            ),
-            _ => refuse!(
-                error,
-                Field::Address,
-                "cannot listen on {} (error {})",
-                config.address,
-                error.to_errno()
-            ),
-        })?;
+        let listener = listen(&config)?;
         let address = listener.local_address()?;
         let mut config = config;
         let allowed = core::mem::replace(&mut config.allow, KVec::new());
+        let copy_from = core::mem::replace(&mut config.copy_from, KVec::new());
         let mut exports = self.exports.lock();
         if exports.len() >= MAX_EXPORTS {
             return Err(refuse!(
@@ -149,6 +125,7 @@ impl Registry {
             area,
             label,
             allowed,
+            copy_from,
             boot: self.boot,
             pools: self.pools.clone(),
         };
@@ -211,10 +188,21 @@ impl Registry {
         Ok(())
     }
 
-    /// Replaces the address list of an export, for clients that are connected too.
-    pub fn export_set(&self, which: &ExportSelector, allow: KVec<Rule>) -> Outcome {
+    /// Replaces lists of an export: of who may connect, for clients that are connected too, and of the machines
+    /// from which it may copy, for requests from now on.
+    pub fn export_set(&self, which: &ExportSelector, change: ListsChange) -> Outcome {
         let export = self.find(which)?;
-        export.set_allowed(Arc::new(allow, GFP_KERNEL)?);
+        let ListsChange { allow, copy_from } = change;
+        let allow = allow.map(|rules| Arc::new(rules, GFP_KERNEL)).transpose()?;
+        let copy_from = copy_from
+            .map(|prefixes| Arc::new(prefixes, GFP_KERNEL))
+            .transpose()?;
+        if let Some(allow) = allow {
+            export.set_allowed(allow);
+        }
+        if let Some(copy_from) = copy_from {
+            export.set_copy_from(copy_from);
+        }
         self.changed(&export);
         Ok(())
     }
@@ -293,6 +281,36 @@ fn matches(export: &Export, which: &ExportSelector) -> bool {
         && which
             .address
             .is_none_or(|address| address == export.address)
+}
+
+/// Binds the listening socket of an export.
+fn listen(config: &ExportConfig) -> Outcome<Listener> {
+    Listener::bind(
+        &config.net,
+        config.address,
+        config.backlog.unwrap_or(defaults::BACKLOG),
+    )
+    .map_err(|error| match error {
+        EADDRINUSE => refuse!(
+            error,
+            Field::Address,
+            "{} is in use by another program or export",
+            config.address
+        ),
+        EADDRNOTAVAIL => refuse!(
+            error,
+            Field::Address,
+            "{} is not an address of this machine",
+            config.address
+        ),
+        _ => refuse!(
+            error,
+            Field::Address,
+            "cannot listen on {} (error {})",
+            config.address,
+            error.to_errno()
+        ),
+    })
 }
 
 fn check_limits(config: &ExportConfig) -> Outcome {

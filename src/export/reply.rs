@@ -2,7 +2,7 @@
 
 //! Requests at the device and the answers to them.
 
-use super::connection::Connection;
+use super::{connection::Connection, submit::Copy};
 use crate::{
     dst_core::wire::{self, Message as WireMessage, HEADER_BYTES},
     exec::{Ring, WakerCell},
@@ -32,6 +32,8 @@ pub struct Pending {
     pub finished: Arc<FinishedQueue>,
     /// The request.
     pub request: WireMessage,
+    /// It writes what was copied from another node.
+    pub copy: Option<Copy>,
 }
 
 impl DeviceBioEnd for Pending {
@@ -40,6 +42,10 @@ impl DeviceBioEnd for Pending {
             self.request.length
         } else {
             0
+        };
+        let slot = match self.copy {
+            Some(copy) => copy.give_back(slot),
+            None => slot,
         };
         self.finished.device_ends();
         self.finished.push(Finished {

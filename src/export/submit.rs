@@ -4,6 +4,7 @@
 
 use super::{
     connection::Connection,
+    copier::Copier,
     labels,
     reply::{Finished, Pending, Slot},
 };
@@ -25,49 +26,71 @@ use kernel::sync::{
 pub(super) struct Job {
     pub(super) request: Request,
     pub(super) message: WireMessage,
+    /// With the data, if it has any.
     pub(super) slot: Slot,
+    /// It writes what was copied from another node.
+    pub(super) copy: Option<Copy>,
+}
+
+/// What a request keeps whose data is in a copier's buffer.
+pub struct Copy {
+    /// Its own slot.
+    pub(super) slot: Slot,
+    /// Whose the buffer is.
+    pub(super) copier: Arc<Copier>,
+}
+
+impl Copy {
+    /// Gives the buffer back that the data was in; what is left is the request's slot. Any context.
+    pub fn give_back(self, mut buffer: Slot) -> Slot {
+        // The export has the device for as long as this request is not answered.
+        buffer.forget_device();
+        self.copier.give(buffer);
+        self.slot
+    }
+}
+
+impl Job {
+    /// How it ended, without having been at the device.
+    pub(super) fn unsubmitted(self, status: wire::Status) -> Finished {
+        let slot = match self.copy {
+            Some(copy) => copy.give_back(self.slot),
+            None => self.slot,
+        };
+        Finished {
+            header: None,
+            request: self.message,
+            status,
+            slot: Some(slot),
+            payload: 0,
+        }
+    }
 }
 
 impl Connection {
     /// The submitting task. Runs where it may sleep on storage.
     pub(super) async fn submit(self: Arc<Self>) {
         while let Some(job) = wait_for(c"requests", |context| self.poll_job(context)).await {
-            let Job {
-                request,
-                message,
-                slot,
-            } = job;
+            let (message, request) = (job.message, job.request);
             // The owner may have changed since the request was received. It is counted before the
             // gate is looked at: a claim changes the gate before it looks at the count.
             self.finished.device_begins();
             let gate = self.export.gate(&self.peer);
-            let finished =
-                match check_request(&message, payload_of(&message), &self.negotiated, &gate) {
-                    Ok(_) if message.opcode.has_range() || request == Request::Flush => {
-                        self.submit_to_device(request, message, slot);
-                        continue;
-                    }
-                    Ok(_) => {
-                        self.finished.device_ends();
-                        self.queue_label(Job {
-                            request,
-                            message,
-                            slot,
-                        });
-                        continue;
-                    }
-                    Err(refusal) => {
-                        self.finished.device_ends();
-                        Finished {
-                            header: None,
-                            request: message,
-                            status: refusal.status().unwrap_or(wire::Status::Invalid),
-                            slot: Some(slot),
-                            payload: 0,
-                        }
-                    }
-                };
-            self.finished.push(finished);
+            let payload = wire::request_payload(&message);
+            match check_request(&message, payload, &self.negotiated, &gate) {
+                Ok(_) if message.opcode.has_range() || request == Request::Flush => {
+                    self.submit_to_device(job);
+                }
+                Ok(_) => {
+                    self.finished.device_ends();
+                    self.queue_label(job);
+                }
+                Err(refusal) => {
+                    self.finished.device_ends();
+                    let status = refusal.status().unwrap_or(wire::Status::Invalid);
+                    self.finished.push(job.unsubmitted(status));
+                }
+            }
         }
         self.submitted_all.store(true, ordering::Release);
         self.label_waker.wake();
@@ -76,7 +99,7 @@ impl Connection {
 
     fn poll_job(&self, context: &Context<'_>) -> Poll<Option<Job>> {
         self.job_waker.register(context.waker());
-        Self::next_job(&self.jobs, &self.received_all)
+        Self::next_job(&self.jobs, &self.queued_all)
     }
 
     fn poll_label_job(&self, context: &Context<'_>) -> Poll<Option<Job>> {
@@ -98,15 +121,24 @@ impl Connection {
     fn queue_label(&self, job: Job) {
         // There is room for every slot.
         if let Err(job) = self.label_jobs.lock().push_back(job) {
-            self.finished.push(Finished {
-                header: None,
-                request: job.message,
-                status: wire::Status::NoMemory,
-                slot: Some(job.slot),
-                payload: 0,
-            });
+            self.finished.push(job.unsubmitted(wire::Status::NoMemory));
         }
         self.label_waker.wake();
+    }
+
+    /// Gives a job to the submitting task.
+    pub(super) fn queue_job(&self, job: Job) {
+        // There is room for every slot.
+        if let Err(job) = self.jobs.lock().push_back(job) {
+            self.finished.push(job.unsubmitted(wire::Status::NoMemory));
+        }
+        self.job_waker.wake();
+    }
+
+    /// No job comes any more.
+    pub(super) fn end_of_jobs(&self) {
+        self.queued_all.store(true, ordering::Release);
+        self.job_waker.wake();
     }
 
     /// The task for requests about the label.
@@ -122,7 +154,13 @@ impl Connection {
         }
     }
 
-    fn submit_to_device(&self, request: Request, message: WireMessage, slot: Slot) {
+    fn submit_to_device(&self, job: Job) {
+        let Job {
+            request,
+            message,
+            slot,
+            copy,
+        } = job;
         let stable = self.export.is_write_through();
         let (op, flags) = match request {
             Request::Write { fua, .. } => (DeviceOp::Write, fua_if(fua || stable)),
@@ -141,6 +179,7 @@ impl Connection {
         let pending = Pending {
             finished: self.finished.clone(),
             request: message,
+            copy,
         };
         let sector = message.offset >> SECTOR_SHIFT;
         slot.submit(
@@ -151,15 +190,6 @@ impl Connection {
             message.length,
             pending,
         );
-    }
-}
-
-/// The payload that a request with this header has.
-fn payload_of(message: &WireMessage) -> u32 {
-    match message.opcode {
-        wire::Opcode::Write => message.length,
-        wire::Opcode::LabelWrite => wire::LABEL_BYTES,
-        _ => 0,
     }
 }
 

@@ -89,6 +89,8 @@ pub struct JobInfo {
     pub reason: Reason,
     /// What it waits for; may be empty.
     pub waits_for: Reason,
+    /// Which way its data goes, if there are several; may be empty.
+    pub way: Reason,
     /// Milliseconds since the state was entered.
     pub since: u64,
     /// Milliseconds from its beginning to now, or to its end.

@@ -95,6 +95,8 @@ pub struct Progress {
     pub in_flight: u32,
     /// What it waits for; may be empty.
     pub waits_for: Reason,
+    /// Which way its data goes, if there are several; may be empty.
+    pub way: Reason,
 }
 
 /// How a job has ended.
@@ -210,6 +212,7 @@ impl Job {
                 rate: 0,
                 in_flight: 0,
                 waits_for: Reason::new(),
+                way: Reason::new(),
             },
         };
         let signal = Signal::new()?;
@@ -390,6 +393,7 @@ impl Job {
                 .as_ref()
                 .map_or(inner.stopped, |outcome| outcome.reason),
             waits_for: progress.waits_for,
+            way: progress.way,
             since: inner.since.elapsed().as_millis().unsigned_abs(),
             elapsed,
             done: progress.done,

@@ -8,7 +8,7 @@
 
 use super::job::Signal;
 use crate::{
-    dst_core::write_back::Moment,
+    dst_core::{wire::COPY_SOURCE_BYTES, write_back::Moment},
     storage::{
         node::{Node, Permit},
         piece::Piece,
@@ -142,6 +142,31 @@ impl Loans {
     ) -> bool {
         let place = (index, sector, sectors);
         self.lend(DeviceOp::Write, place, node, permit, Piece::at_newcomer)
+    }
+
+    /// Has `node`, a remote device that a node moves to, copy `sectors` at `sector` from the other node that `source`
+    /// names; otherwise as [`Self::write`].
+    #[must_use]
+    pub fn copy(
+        &mut self,
+        index: usize,
+        node: &Node,
+        permit: Permit,
+        (sector, sectors): (u64, u32),
+        source: &[u8; COPY_SOURCE_BYTES],
+    ) -> bool {
+        let Some(bytes) = sectors.checked_mul(1 << SECTOR_SHIFT) else {
+            return false;
+        };
+        let Some(Some(buffer)) = self.at_home.get_mut(index) else {
+            return false;
+        };
+        if buffer.pages_busy() && buffer.refresh().is_err() || buffer.write_at(0, source).is_err() {
+            return false;
+        }
+        let place = (index, sector, (COPY_SOURCE_BYTES >> SECTOR_SHIFT) as u32);
+        let copying = |piece: Piece| piece.at_newcomer().copying(bytes);
+        self.lend(DeviceOp::Write, place, node, permit, copying)
     }
 
     /// Flushes `node`, of what has ended by `now`, with buffer `index`; otherwise as [`Self::read`].

@@ -382,6 +382,7 @@ impl Reader {
             rate: self.pace.rate(now),
             in_flight: self.loans.lent(),
             waits_for: self.waits_for,
+            way: Reason::new(),
         });
     }
 }

@@ -17,6 +17,7 @@
 //! thread's send.
 
 pub mod budget;
+pub mod client;
 pub mod config;
 pub mod listener;
 pub mod sender;

@@ -6,17 +6,14 @@
 //! network needs more stack than is left below a system call, and the worker's is empty.
 
 use super::{
-    remote::{
-        self,
-        client::{Client, ClientError, ClientResult, Identity},
-        Settings,
-    },
+    remote::{self, Settings},
     wait::Patience,
 };
 use crate::{
     device::label::Block,
     dst_core::wire,
     exec::{JoinHandle, Pool, TaskName, Timer},
+    net::client::{Client, ClientError, ClientResult, Identity},
 };
 use kernel::{
     new_mutex,

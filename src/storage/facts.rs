@@ -5,16 +5,16 @@
 use super::{
     config::{NodeConfig, Place},
     fault::Outcome,
-    remote::client::Client,
 };
 use crate::{
     dst_core::{
         label::{MetadataArea, AREA_MAX_BYTES, AREA_MIN_BYTES},
         map::BlockLimits,
         units::SECTOR_SHIFT,
-        wire::export_flags,
+        wire::{export_flags, features},
     },
     fault,
+    net::client::Client,
     sys::{bdev::BlockDevice, limits::Limits, refusal::Field},
 };
 use kernel::prelude::*;
@@ -38,6 +38,8 @@ pub struct Facts {
     pub epoch: u64,
     /// Version of the wire protocol; 0 for a local node.
     pub version: u16,
+    /// Whether the export copies from other nodes, as far as its machine lets it.
+    pub copies: bool,
     /// Identity of a remote device, all zero if it has none.
     pub device: [u8; 16],
     /// The session of a remote node's connections.
@@ -61,6 +63,7 @@ impl Facts {
         queue_depth: 0,
         epoch: 0,
         version: 0,
+        copies: false,
         device: [0; 16],
         session: None,
         uuid: None,
@@ -138,6 +141,7 @@ pub fn device_facts(device: &BlockDevice, place: &Place, raw: bool) -> Outcome<F
         queue_depth: 0,
         epoch: 0,
         version: 0,
+        copies: false,
         device: [0; 16],
         session: None,
         uuid: None,
@@ -189,6 +193,7 @@ pub fn export_facts(client: &Client, config: &NodeConfig, raw: bool) -> Facts {
         queue_depth: negotiated.queue_depth,
         epoch: reply.epoch,
         version: negotiated.version,
+        copies: negotiated.features & features::COPY_FROM_PEER != 0,
         device: reply.device,
         session: None,
         uuid: None,

@@ -11,16 +11,14 @@ use super::{
     errand::{self, Answer, Errand, Request},
     facts::{device_facts, export_facts, Facts},
     fault::{Fault, Outcome},
-    remote::{
-        client::{Client, ClientError, ClientResult, Identity},
-        Settings,
-    },
+    remote::Settings,
     wait::Patience,
 };
 use crate::{
     dst_core::transaction::MAX_CONNECTIONS,
     exec::Pools,
     fault,
+    net::client::{Client, ClientError, ClientResult, Identity},
     sys::{
         bdev::{BlockDevice, OpenMode},
         cpu,

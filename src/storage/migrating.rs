@@ -9,6 +9,7 @@
 use super::{
     beside::Site,
     config::{NodeConfig, NodeSelector},
+    direct,
     fault::Outcome,
     growing::{check_fits, check_still},
     labelling::{check_owned, claim, write_label, Owned},
@@ -216,7 +217,8 @@ impl Storage {
                 issuers.require(local.saturating_add(2))?;
             }
         }
-        let moving = Moving::new(sides.clone(), moments.clone(), sectors)?;
+        let way = direct::first_way(&draft.old, &draft.new);
+        let moving = Moving::new(sides.clone(), moments.clone(), sectors, way)?;
         let combined = Arc::new(combine(&sides, moving.clone()), GFP_KERNEL)?;
         let moved = volume.with_replaced(index as usize, &combined)?;
         let device = run_connection(self, index as usize, seed)?;

@@ -68,6 +68,7 @@ pub mod assembly;
 pub mod beside;
 pub mod config;
 pub mod configuring;
+mod direct;
 pub mod disk;
 pub mod errand;
 pub mod facts;

@@ -9,6 +9,7 @@
 use super::{
     beside::Beside,
     config::Reason,
+    direct,
     labelling::{try_update_label, NotUpdated, Owned},
     member::Member,
     moving::Moving,
@@ -22,6 +23,7 @@ use crate::{
         label::{Change, Partner},
         migration::{Outcome, Side, Step},
         text::Text,
+        wire::CopySource,
     },
     sys::refusal::Refusal,
 };
@@ -117,6 +119,12 @@ impl Mover {
     /// The device that is moved to.
     pub fn new_device(&self) -> &Member {
         &self.parts.new
+    }
+
+    /// What the new device's machine is told of the old one, for the copies of job `job`; `None` if it cannot be told.
+    pub fn copy_source(&self, job: u32) -> Option<CopySource> {
+        let parts = &self.parts;
+        direct::source(&parts.old, &parts.new, parts.owned.storage, job)
     }
 
     /// Whether the storage is being deleted.

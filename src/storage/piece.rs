@@ -30,6 +30,8 @@ pub struct Piece {
     unasked: Option<Moment>,
     /// What it tells a node that moves.
     part: Option<Part>,
+    /// Bytes that it has copied from another node; its data says from which.
+    copy: Option<u32>,
     /// Declared, and so dropped, after the bio: a node without pieces has no bio of ours either.
     share: Share,
 }
@@ -92,6 +94,7 @@ impl Piece {
             flush_of: None,
             unasked: None,
             part: None,
+            copy: None,
             share: Share::new(admitted, op, iter.bytes()),
         }
     }
@@ -115,6 +118,7 @@ impl Piece {
             }),
             unasked: None,
             part: None,
+            copy: None,
             share: Share::new(admitted, Op::Flush, 0),
         }
     }
@@ -132,6 +136,7 @@ impl Piece {
             flush_of: None,
             unasked: Some(now),
             part: None,
+            copy: None,
             share: Share::new(admitted, self.op, self.iter.bytes()),
         }
         .in_background()
@@ -178,6 +183,18 @@ impl Piece {
         self
     }
 
+    /// Makes the piece, whose data is a [`CopySource`](crate::dst_core::wire::CopySource), ask a remote node to copy so
+    /// many bytes from there.
+    pub fn copying(mut self, bytes: u32) -> Self {
+        self.copy = Some(bytes);
+        self
+    }
+
+    /// How many bytes it has copied from another node, if it does that.
+    pub fn copies(&self) -> Option<u32> {
+        self.copy
+    }
+
     /// Whether the submission must not wait.
     pub fn nowait(&self) -> bool {
         self.nowait
@@ -203,7 +220,7 @@ impl Piece {
         self.sector
     }
 
-    /// The length in bytes.
+    /// The length of its data in bytes.
     pub fn bytes(&self) -> u32 {
         self.iter.bytes()
     }

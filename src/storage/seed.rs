@@ -9,7 +9,7 @@ use super::{
     member::Member,
     moments::Moments,
     node::{Node, Target},
-    remote::{client::Client, Remote},
+    remote::Remote,
     running::{Active, Connection},
     storage::Storage,
     volume::VolumeSlot,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     exec::{JoinHandle, Pool, Pools, TaskName, Timer},
     fault,
+    net::client::Client,
 };
 use kernel::{prelude::*, sync::Arc};
 

@@ -7,7 +7,6 @@ use super::{
     errand::{is_lost, Answer, Request},
     fault::{Fault, Outcome},
     member::Member,
-    remote::client::ClientError,
     wait::Patience,
 };
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
         wire,
     },
     fault,
+    net::client::ClientError,
     sys::{bdev::BlockDevice, refusal::Field},
 };
 use kernel::prelude::*;

@@ -161,6 +161,17 @@ enum dst_export_del_flags {
 };
 
 /**
+ * enum dst_export_set_flags - Which lists of an export are replaced.
+ * @DST_EXPORT_SET_FLAGS_ALLOW: That of who may connect.
+ * @DST_EXPORT_SET_FLAGS_COPY_FROM: That of the machines from whose exports it
+ *   may copy.
+ */
+enum dst_export_set_flags {
+	DST_EXPORT_SET_FLAGS_ALLOW = 1,
+	DST_EXPORT_SET_FLAGS_COPY_FROM = 2,
+};
+
+/**
  * enum dst_export_state
  * @DST_EXPORT_STATE_STARTING: The device is open, the socket does not listen
  *   yet.
@@ -281,6 +292,14 @@ enum {
 };
 
 enum {
+	DST_A_PREFIX_IP = 1,
+	DST_A_PREFIX_PREFIX_LEN,
+
+	__DST_A_PREFIX_MAX,
+	DST_A_PREFIX_MAX = (__DST_A_PREFIX_MAX - 1)
+};
+
+enum {
 	DST_A_STORAGE_NAME = 1,
 	DST_A_STORAGE_ALGORITHM,
 	DST_A_STORAGE_DISK,
@@ -397,6 +416,8 @@ enum {
 	DST_A_EXPORT_ERRORS,
 	DST_A_EXPORT_REFUSED,
 	DST_A_EXPORT_NETNS,
+	DST_A_EXPORT_COPY_FROM,
+	DST_A_EXPORT_SET_FLAGS,
 
 	__DST_A_EXPORT_MAX,
 	DST_A_EXPORT_MAX = (__DST_A_EXPORT_MAX - 1)
@@ -476,6 +497,7 @@ enum {
 	DST_A_JOB_IN_FLIGHT,
 	DST_A_JOB_BAD_SECTOR,
 	DST_A_JOB_BAD_NODE,
+	DST_A_JOB_WAY,
 
 	__DST_A_JOB_MAX,
 	DST_A_JOB_MAX = (__DST_A_JOB_MAX - 1)

@@ -28,6 +28,11 @@ const struct nla_policy dst_blk_allow_nl_policy[DST_A_ALLOW_ACCESS + 1] = {
 	[DST_A_ALLOW_ACCESS] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
+const struct nla_policy dst_prefix_nl_policy[DST_A_PREFIX_PREFIX_LEN + 1] = {
+	[DST_A_PREFIX_IP] = NLA_POLICY_MAX_LEN(16),
+	[DST_A_PREFIX_PREFIX_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
+};
+
 /* DST_CMD_STORAGE_ADD - do */
 static const struct nla_policy dst_storage_add_nl_policy[DST_A_STORAGE_FLAGS + 1] = {
 	[DST_A_STORAGE_NAME] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
@@ -99,7 +104,7 @@ static const struct nla_policy dst_node_get_dump_nl_policy[DST_A_NODE_STORAGE + 
 };
 
 /* DST_CMD_EXPORT_ADD - do */
-static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_IDLE_TIMEOUT + 1] = {
+static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_COPY_FROM + 1] = {
 	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
 	[DST_A_EXPORT_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
 	[DST_A_EXPORT_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
@@ -112,6 +117,7 @@ static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_IDLE_TIMEOU
 	[DST_A_EXPORT_CLIENT_MEMORY] = { .type = NLA_UINT, },
 	[DST_A_EXPORT_HELLO_TIMEOUT] = { .type = NLA_U32, },
 	[DST_A_EXPORT_IDLE_TIMEOUT] = { .type = NLA_U32, },
+	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_prefix_nl_policy),
 };
 
 /* DST_CMD_EXPORT_DEL - do */
@@ -124,12 +130,14 @@ static const struct nla_policy dst_export_del_nl_policy[DST_A_EXPORT_DEL_FLAGS +
 };
 
 /* DST_CMD_EXPORT_SET - do */
-static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_ALLOW + 1] = {
+static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_SET_FLAGS + 1] = {
 	[DST_A_EXPORT_ID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[DST_A_EXPORT_NAME] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
 	[DST_A_EXPORT_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
 	[DST_A_EXPORT_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
 	[DST_A_EXPORT_ALLOW] = NLA_POLICY_NESTED(dst_blk_allow_nl_policy),
+	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_prefix_nl_policy),
+	[DST_A_EXPORT_SET_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
 /* DST_CMD_EXPORT_GET - do */
@@ -319,7 +327,7 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.pre_doit	= dst_blk_genl_permit,
 		.doit		= dst_blk_nl_export_add_doit,
 		.policy		= dst_export_add_nl_policy,
-		.maxattr	= DST_A_EXPORT_IDLE_TIMEOUT,
+		.maxattr	= DST_A_EXPORT_COPY_FROM,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
@@ -335,7 +343,7 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.pre_doit	= dst_blk_genl_permit,
 		.doit		= dst_blk_nl_export_set_doit,
 		.policy		= dst_export_set_nl_policy,
-		.maxattr	= DST_A_EXPORT_ALLOW,
+		.maxattr	= DST_A_EXPORT_SET_FLAGS,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{

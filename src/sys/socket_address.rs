@@ -2,7 +2,7 @@
 
 //! Internet socket addresses.
 
-use core::mem::size_of;
+use core::{mem::size_of, net::IpAddr};
 use kernel::{bindings, prelude::*};
 
 /// An IPv4 or IPv6 address and a port, in host byte order where it is a number.
@@ -67,6 +67,14 @@ impl SocketAddress {
     pub fn port(&self) -> u16 {
         match *self {
             Self::V4 { port, .. } | Self::V6 { port, .. } => port,
+        }
+    }
+
+    /// The IP address alone.
+    pub fn ip(&self) -> IpAddr {
+        match self {
+            Self::V4 { address, .. } => IpAddr::from(*address),
+            Self::V6 { address, .. } => IpAddr::from(*address),
         }
     }
 

@@ -98,7 +98,7 @@ fn what_is_sent_can_be_read_again() {
             panic!("{text}");
         };
         let which = ops::ExportSelector::default();
-        let encoded = ops::export_set(&which, &[allow]).encode();
+        let encoded = ops::export_set(&which, Some(&[allow]), None).encode();
         let nest = Attrs::new(encoded.as_bytes()).next().unwrap().unwrap();
         assert_eq!(model::allow(&nest).unwrap(), allow);
     }

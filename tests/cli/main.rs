@@ -6,6 +6,7 @@
 mod codec;
 mod down;
 mod errors;
+mod export;
 mod fake;
 mod formats;
 mod job;

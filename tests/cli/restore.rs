@@ -33,6 +33,7 @@ place = \"kano\"
 device = \"/dev/sdx\"
 listen = \"kano:1026\"
 allow = [\"uganda\", \"10.0.0.0/8=ro\"]
+copy-from = [\"kano\"]
 hello-timeout = 2.5
 ";
 
@@ -62,7 +63,7 @@ fn what_was_saved_comes_back() {
 fn exports_come_first_and_names_are_looked_up() {
     let (_folder, file) = with("order", SMALL);
     let export = "export-add path=/dev/sdx address=192.168.4.80:1026 allow=192.168.4.81/32=rw \
-                  allow=10.0.0.0/8=ro hello-timeout=2500";
+                  allow=10.0.0.0/8=ro copy-from=192.168.4.80/32 hello-timeout=2500";
     let storage = [
         "storage-add name=vol algorithm=linear disk=dst uuid=00112233445566778899aabbccddeeff",
         "node-add storage=vol kind=remote address=192.168.4.80:1025",
@@ -279,7 +280,7 @@ fn waiting_ends() {
 #[test]
 fn what_differs_is_told_and_left() {
     let machine = situation("running");
-    machine.run("export add /dev/sdx --listen kano:1026 --allow 10.0.0.0/8");
+    machine.run("export add /dev/sdx --listen kano:1026 --allow 10.0.0.0/8 --copy-from kano");
     machine.taken();
     let text = "\
 [[export]]
@@ -309,6 +310,7 @@ place = \"/dev/sdc\"
         "  listen is 192.168.4.80:1026, the file says kano:1027\n",
         "  read-only is no, the file says yes\n",
         "  allow is 10.0.0.0/8=rw, the file says 192.168.4.0/24=ro (--change makes it so)\n",
+        "  copy-from is 192.168.4.80/32, the file says no machine (--change makes it so)\n",
         ":7: storage \"storage\" differs and stays as it is:\n",
         "  device is /dev/dst, the file says /dev/dst-b\n",
         "  node 1, /dev/sdb: size is 801, the file says 802\n",
@@ -322,7 +324,7 @@ place = \"/dev/sdc\"
     assert_eq!(
         machine.taken(),
         [
-            "export-set id=1 allow=192.168.4.0/24=ro",
+            "export-set id=1 allow=192.168.4.0/24=ro set-flags=allow+copy-from",
             "storage-set name=storage workers=7"
         ]
     );

@@ -35,7 +35,7 @@ pub(crate) fn rich() -> Machine {
     let machine = Machine::new();
     for line in [
         "export add /dev/sdx --listen kano:1025 --name disk1 --allow 192.168.4.0/24=rw \
-         --allow fd00::7=ro --backlog 16 --queue-depth 64 --max-clients 3",
+         --allow fd00::7=ro --copy-from 192.168.4.81 --backlog 16 --queue-depth 64 --max-clients 3",
         "export add /dev/sdy --listen [fd00::80]:1026 --read-only --write-back --shared",
         "create vol kano:1025,export=disk1,size=10G /dev/sdz,start=20971520,size=801 \
          --device dst-vol --queue-depth 64 --fail-fast --connect-timeout 2.5 \
@@ -69,6 +69,7 @@ device = \"/dev/sdx\"
 listen = \"192.168.4.80:1025\"
 name = \"disk1\"
 allow = [\"192.168.4.0/24=rw\", \"fd00::7/128=ro\"]
+copy-from = [\"192.168.4.81/32\"]
 backlog = 16
 queue-depth = 64
 max-clients = 3

@@ -45,6 +45,7 @@ fn attributes_have_the_numbers_of_the_specification() {
     for (set, names) in [
         ("address", attr::address::NAMES),
         ("allow", attr::allow::NAMES),
+        ("prefix", attr::prefix::NAMES),
         ("storage", attr::storage::NAMES),
         ("node", attr::node::NAMES),
         ("export", attr::export::NAMES),

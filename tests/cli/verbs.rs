@@ -2,16 +2,9 @@
 
 //! The verbs: what they ask of the module, and that they are all or nothing.
 
-use crate::fake::{situation, Fault, Machine, Point};
+use crate::fake::{changes, situation, Fault, Machine, Point};
 use dst_cli::error::errno::{ECONNREFUSED, EINVAL, ENOENT};
 use dst_cli::netlink::uapi::attr;
-
-/// Runs a command that must succeed and gives what it changed.
-fn changes(machine: &Machine, line: &str) -> Vec<String> {
-    let outcome = machine.run(line);
-    assert_eq!(outcome.code, 0, "dst {line}: {}", outcome.err);
-    machine.taken()
-}
 
 #[test]
 fn create_adds_the_nodes_in_their_order_and_starts() {
@@ -280,139 +273,6 @@ fn delete_and_stop_are_the_same() {
         changes(&machine, "delete storage --force --timeout 10")[1],
         "storage-del name=storage del-flags=force timeout=10000"
     );
-}
-
-#[test]
-fn an_export_is_added_with_all_options() {
-    let machine = Machine::new();
-    assert_eq!(
-        changes(
-            &machine,
-            "export add /dev/sdc --listen [fd00::80]:1026 --name disk1 --allow kano=ro --allow fd00::/64 \
-             --write-back --shared --force --backlog 128 --queue-depth 32 --max-clients 8"
-        ),
-        ["export-add name=disk1 path=/dev/sdc address=[fd00::80]:1026 \
-          flags=write-back+shared-writers+force allow=192.168.4.80/32=ro allow=fd00::/64=rw \
-          backlog=128 queue-depth=32 max-clients=8"]
-    );
-}
-
-#[test]
-fn an_export_that_nobody_may_use_is_pointed_out() {
-    let machine = Machine::new();
-    let outcome = machine.run("export add /dev/sdc --listen kano:1025");
-    assert_eq!(outcome.out, "export 1: /dev/sdc at 192.168.4.80:1025\n");
-    assert_eq!(
-        outcome.err,
-        "note: nobody may connect yet: allow somebody with \"dst export set 1 --allow PREFIX=rw\"\n"
-    );
-    let outcome = machine.run("--json export add /dev/sdd --listen kano:1026 --allow kano");
-    assert_eq!(
-        outcome.out,
-        "{\"export\":{\"address\":\"192.168.4.80:1026\",\"id\":2,\"path\":\"/dev/sdd\"},\"schema\":1}\n"
-    );
-    assert!(outcome.err.is_empty());
-}
-
-#[test]
-fn an_export_listens_at_the_first_address_that_the_machine_has() {
-    let machine = Machine::new();
-    machine
-        .kernel()
-        .foreign
-        .push("10.0.0.1:1025".parse().unwrap());
-    let outcome = machine.run("export add /dev/sdc --listen twins --allow kano");
-    assert_eq!(outcome.out, "export 1: /dev/sdc at 10.0.0.2:1025\n");
-    machine
-        .kernel()
-        .foreign
-        .push("10.0.0.2:1025".parse().unwrap());
-    let outcome = machine.run("export add /dev/sdc --listen twins --allow kano");
-    assert_eq!(outcome.code, 1);
-    assert!(
-        outcome
-            .err
-            .contains("concerns: --listen (attribute \"address\")"),
-        "{}",
-        outcome.err
-    );
-    assert!(outcome
-        .err
-        .contains("hint: the address must be one of this machine's"));
-}
-
-#[test]
-fn an_export_is_named_by_number_name_device_or_address() {
-    for (what, asked) in [
-        ("1", "id=1"),
-        ("disk1", "name=disk1"),
-        ("/dev/sdc", "path=/dev/sdc"),
-        ("192.168.4.80:1025", "address=192.168.4.80:1025"),
-    ] {
-        let machine = situation("exported");
-        assert_eq!(
-            changes(
-                &machine,
-                &format!("export set {what} --allow 10.0.0.0/8=ro --allow kano")
-            ),
-            [format!(
-                "export-set {asked} allow=10.0.0.0/8=ro allow=192.168.4.80/32=rw"
-            )]
-        );
-        assert_eq!(
-            changes(&machine, &format!("export set {what} --nobody")),
-            [format!("export-set {asked}")]
-        );
-        assert_eq!(
-            changes(&machine, &format!("export del {what}")),
-            [format!("export-del {asked}")]
-        );
-    }
-    let machine = situation("in use");
-    assert_eq!(machine.run("export del 1").code, 6);
-    assert_eq!(
-        changes(&machine, "export delete 1 --force")[1],
-        "export-del id=1 del-flags=force"
-    );
-}
-
-#[test]
-fn wrong_access_lists_stop_an_export_before_the_kernel() {
-    let machine = Machine::new();
-    for (allow, told) in [
-        (
-            "10.0.0.1/8",
-            "write 10.0.0.0/8 for the network or 10.0.0.1 for the one address",
-        ),
-        ("10.0.0.0/33", "a number from 0 to 32"),
-        ("fd00::/129", "a number from 0 to 128"),
-        ("10.0.0.0/8=wr", "write =ro or =rw"),
-        ("=rw", "has no address"),
-        ("10.0.0", "neither an address"),
-        ("kano/24", "neither an address"),
-    ] {
-        let outcome = machine.run(&format!(
-            "export add /dev/sdc --listen kano --allow {allow}"
-        ));
-        assert_eq!(outcome.code, 2, "{allow}");
-        assert!(outcome.err.contains(told), "{allow}: {}", outcome.err);
-    }
-    let outcome =
-        machine.run("export add /dev/sdc --listen kano --allow kano --allow 192.168.4.80=ro");
-    assert!(
-        outcome.err.contains("192.168.4.80/32 twice"),
-        "{}",
-        outcome.err
-    );
-    let outcome = machine.run("export add sdc --listen kano");
-    assert!(
-        outcome.err.contains("write its whole path"),
-        "{}",
-        outcome.err
-    );
-    let outcome = machine.run("export set 1");
-    assert_eq!(outcome.code, 2);
-    assert!(machine.kernel().asked.is_empty());
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn numbers_of_the_protocol() {
         );
     }
     let status: Vec<_> = Status::ALL.iter().map(|s| s.code()).collect();
-    assert_eq!(status, (0..=22).collect::<Vec<u32>>());
+    assert_eq!(status, (0..=26).collect::<Vec<u32>>());
     // Names are told apart.
     let mut names: Vec<_> = Opcode::ALL.iter().map(|o| o.name()).collect();
     names.sort_unstable();
@@ -130,13 +130,13 @@ fn status_and_errno() {
         assert_eq!(status.is_ok(), status.errno() == 0);
         assert!(!status.to_string().is_empty());
         let back = match status {
-            Status::CacheLost => Status::Io,
+            other if other.errno() == Status::Io.errno() => Status::Io,
             other => *other,
         };
         assert_eq!(Status::from_errno(status.errno()), back);
         assert_eq!(Status::from_errno(-status.errno()), back);
     }
-    for code in [23, 100, u32::MAX] {
+    for code in [27, 100, u32::MAX] {
         assert_eq!(Status::from_code(code), Status::Io);
     }
     for (errno, status) in [

@@ -244,6 +244,49 @@ fn bytes_of_a_hello_request() {
 }
 
 #[test]
+fn bytes_of_a_copy_source() {
+    let base = CopySource {
+        address: [0; 16].into(),
+        port: 0,
+        wait_ms: 0,
+        storage: [0; 16],
+        node: [0; 16],
+        device: [0; 16],
+        job: 0,
+        export: text(""),
+    };
+    let with = |change: fn(&mut CopySource)| {
+        let mut source = base;
+        change(&mut source);
+        source.encode().to_vec()
+    };
+    let longest = [[b'x'; 63].as_slice(), &[0]].concat();
+    let export = with(|s| s.export = text(&"x".repeat(63)));
+    let samples = [
+        own("family", &with(|s| s.address = [0; 4].into()), &[4]),
+        sample("port", with(|s| s.port = WIDE as u16)),
+        sample("wait", with(|s| s.wait_ms = WIDE as u32)),
+        sample("address", with(|s| s.address = PATTERN.into())),
+        sample("storage", with(|s| s.storage = PATTERN)),
+        sample("node", with(|s| s.node = PATTERN)),
+        sample("job", with(|s| s.job = WIDE)),
+        own("export", &export, &longest),
+        sample("device", with(|s| s.device = PATTERN)),
+    ];
+    let rows = fields(&protocol(), "copy source", COPY_SOURCE_BYTES);
+    compare(&rows, &base.encode(), 0..0, &samples);
+    let valid = CopySource {
+        address: [10, 0, 0, 1].into(),
+        port: 1,
+        wait_ms: 1,
+        ..base
+    };
+    reserved_is_checked(&rows, &valid.encode(), |bytes| {
+        CopySource::parse(bytes.try_into().unwrap()).is_err()
+    });
+}
+
+#[test]
 fn bytes_of_a_hello_reply() {
     let (base, _) = agreed();
     let with = |change: fn(&mut HelloReply)| {

@@ -109,6 +109,18 @@ fn requests_and_replies() {
         Message::request(Opcode::ClaimEpoch, tag, 4),
         &[],
     );
+    let source = CopySource {
+        address: [10, 0, 0, 1].into(),
+        port: 1025,
+        wait_ms: 10_000,
+        storage: *b"storage-0123456!",
+        node: *b"node----0123456!",
+        device: *b"device--0123456!",
+        job: 7,
+        export: text("kano"),
+    };
+    let copy = Message::request(Opcode::CopyFromPeer, tag, 3).with_range(1 << 33, 1 << 20);
+    record("copy-from-peer-request.bin", copy, &source.encode());
     record("goodbye.bin", Message::goodbye(Goodbye::Stopping), &[]);
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod backoff;
 mod codec;
+mod copy_source;
 mod documents;
 mod fence;
 mod fit;

@@ -23,6 +23,7 @@ fn due(message: &Message) -> u32 {
     match message.opcode {
         Opcode::Write => message.length,
         Opcode::LabelWrite => LABEL_BYTES,
+        Opcode::CopyFromPeer => COPY_SOURCE_BYTES as u32,
         _ => 0,
     }
 }
@@ -185,7 +186,7 @@ fn payload_belongs_to_the_opcode() {
         assert_eq!(refusal.status(), None);
     }
     for opcode in Opcode::ALL {
-        if !matches!(opcode, Opcode::Write | Opcode::LabelWrite) {
+        if due(&ask(*opcode)) == 0 && *opcode != Opcode::Write {
             assert_eq!(judge(ask(*opcode), 1), Err(Refusal::Payload(1, 0)));
         }
     }
@@ -278,6 +279,44 @@ fn what_does_not_belong_here() {
         let result = check_request(&message, 0, &plain, &GATE);
         assert_eq!(result, Err(Refusal::Unsupported(opcode)));
     }
+}
+
+#[test]
+fn copies_from_peers() {
+    let mut able = negotiated();
+    able.features = features::COPY_FROM_PEER;
+    let message = ask(Opcode::CopyFromPeer).with_range(4096, 512);
+    let copy = |negotiated: &Negotiated, payload, message: &Message| {
+        check_request(message, payload, negotiated, &GATE)
+    };
+    let due = COPY_SOURCE_BYTES as u32;
+    let range = Range {
+        offset: 4096,
+        length: 512,
+    };
+    assert_eq!(copy(&able, due, &message), Ok(Request::CopyFromPeer(range)));
+    for payload in [0, 511, 513, 4096] {
+        let refused = Err(Refusal::Payload(payload, due));
+        assert_eq!(copy(&able, payload, &message), refused);
+    }
+    let long = message.with_range(0, able.max_transfer + 512);
+    let refused = Refusal::TooLong(able.max_transfer + 512, able.max_transfer);
+    assert_eq!(copy(&able, due, &long), Err(refused));
+    let beyond = message.with_range(SIZE - 512, 1024);
+    let refused = Refusal::OutOfRange(SIZE - 512, 1024);
+    assert_eq!(copy(&able, due, &beyond), Err(refused));
+    // It changes what is there, so it is fenced and needs the right to write.
+    let stale = Message::request(Opcode::CopyFromPeer, 1, 2).with_range(0, 512);
+    assert_eq!(copy(&able, due, &stale), Err(Refusal::Epoch(2, 3)));
+    let mut reader = able;
+    reader.write = false;
+    assert_eq!(copy(&reader, due, &message), Err(Refusal::ReadOnly));
+    let unsupported = Err(Refusal::Unsupported(Opcode::CopyFromPeer));
+    assert_eq!(copy(&negotiated(), due, &message), unsupported);
+    let mut raw = able;
+    raw.flags |= export_flags::RAW;
+    assert_eq!(copy(&raw, due, &message), unsupported);
+    assert_eq!(reply_payload(&message.reply(Status::Ok, 3)), (0, 0));
 }
 
 #[test]

@@ -268,6 +268,24 @@ fn a_ghost_keeps_everything_back_that_overlaps() {
 }
 
 #[test]
+fn what_may_still_land_is_known_to_those_who_read_elsewhere() {
+    let mut world = world(4);
+    let link = world.open(0);
+    world.open(1);
+    world.written("lost", 8, link);
+    // It will be answered.
+    assert!(!world.table.is_exposed(0, 1000));
+    world.lose(link);
+    assert!(world.table.is_exposed(8, 1) && world.table.is_exposed(0, 9));
+    assert!(!world.table.is_exposed(0, 8) && !world.table.is_exposed(16, 100));
+    assert_eq!(world.table.give_up(0), Some("lost"));
+    assert!(world.table.is_exposed(8, 1));
+    // The fence of its connection.
+    world.open(0);
+    assert!(!world.table.is_exposed(0, 1000));
+}
+
+#[test]
 fn what_was_never_sent_leaves_no_ghost() {
     let mut world = world(1);
     world.write("write", 0, 0);

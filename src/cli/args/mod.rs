@@ -3,6 +3,7 @@
 //! The command line: verbs, or the options of 2007.
 
 pub mod boot;
+pub mod export;
 pub mod job;
 pub mod legacy;
 pub mod verbs;

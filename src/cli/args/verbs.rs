@@ -103,7 +103,7 @@ pub enum Verb {
     Label(Label),
     /// Serve a disk of this machine to others
     #[command(subcommand)]
-    Export(ExportVerb),
+    Export(super::export::ExportVerb),
     /// Connections to and from other machines
     #[command(subcommand)]
     Connection(ConnectionVerb),
@@ -338,103 +338,6 @@ pub struct Set {
 pub struct Status {
     /// Name of the storage; all if left out
     pub storage: Option<String>,
-}
-
-/// `dst export`
-#[derive(Subcommand, Debug, Clone)]
-pub enum ExportVerb {
-    /// Serve a disk
-    Add(ExportAdd),
-    /// Show what is served
-    #[command(visible_alias = "ls")]
-    List,
-    /// Stop serving a disk
-    #[command(visible_alias = "delete")]
-    Del(ExportDel),
-    /// Replace the list of those who may connect
-    Set(ExportSet),
-}
-
-const EXPORT_ADD_HELP: &str = "\
-Nobody may connect who is not allowed: --allow takes an address, a prefix or a host's name,
-and =ro or =rw (rw if left out, ro on a read-only export). The longest prefix counts.
-
-Examples:
-  dst export add /dev/sdb --listen 192.168.4.80:1025 --allow 192.168.4.0/24
-  dst export add /dev/sdc --listen '[fd00::80]:1026' --allow fd00::7=rw --allow fd00::/64=ro
-  dst export add /dev/sdd --any-address --listen 0.0.0.0:1027 --allow kano";
-
-/// `dst export add`
-#[derive(ClapArgs, Debug, Clone)]
-#[command(after_help = EXPORT_ADD_HELP)]
-pub struct ExportAdd {
-    /// The disk
-    pub device: String,
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: String,
-    /// Name that clients may ask for
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Who may connect; may be repeated
-    #[arg(long, value_name = "PREFIX[=ro|rw]")]
-    pub allow: Vec<String>,
-    /// Let nobody write
-    #[arg(long)]
-    pub read_only: bool,
-    /// Complete writes when they are in the disk's cache; clients flush
-    #[arg(long)]
-    pub write_back: bool,
-    /// Let several machines write at the same time
-    #[arg(long)]
-    pub shared: bool,
-    /// Allow listening on all addresses
-    #[arg(long)]
-    pub any_address: bool,
-    /// Serve a disk that may be in use by something on this machine
-    #[arg(long)]
-    pub force: bool,
-    /// Connections that may wait to be accepted
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub backlog: Option<u32>,
-    /// Most requests in work on one connection
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub queue_depth: Option<u32>,
-    /// Most connections at the same time
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_clients: Option<u32>,
-}
-
-/// `dst export del`
-#[derive(ClapArgs, Debug, Clone)]
-pub struct ExportDel {
-    /// The export: its number, name, device or address
-    pub export: String,
-    /// Delete it although clients are connected
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// `dst export set`
-#[derive(ClapArgs, Debug, Clone)]
-#[command(
-    after_help = "Clients that the new list does not admit are disconnected.\n\nExamples:\n  \
-                        dst export set 1 --allow 192.168.4.0/24=ro --allow 192.168.4.7=rw\n  \
-                        dst export set /dev/sdb --nobody"
-)]
-pub struct ExportSet {
-    /// The export: its number, name, device or address
-    pub export: String,
-    /// Who may connect from now on; may be repeated
-    #[arg(
-        long,
-        value_name = "PREFIX[=ro|rw]",
-        required_unless_present = "nobody"
-    )]
-    pub allow: Vec<String>,
-    /// Let nobody connect
-    #[arg(long, conflicts_with = "allow")]
-    pub nobody: bool,
 }
 
 /// `dst connection`

@@ -3,7 +3,7 @@
 //! Exports: local disks that other machines may use.
 
 use crate::access::{parse_allow, single, Access, Allow, AllowSpec};
-use crate::args::verbs::{ExportAdd, ExportDel, ExportSet};
+use crate::args::export::{ExportAdd, ExportDel, ExportSet};
 use crate::endpoint::{Endpoint, DEFAULT_PORT};
 use crate::env::Env;
 use crate::error::{errno, Error};
@@ -12,12 +12,23 @@ use crate::netlink::uapi::{self, export_flags};
 use crate::netlink::{Client, Failure, Request};
 use crate::ops::{self, ExportSelector, NewExport};
 use crate::output::{time, Table};
+use dst_core::access::Prefix;
 use dst_core::units::Sectors;
 use serde_json::json;
 use std::net::SocketAddr;
 
 /// Reads an access list and looks up the names in it.
 pub fn access_list(env: &Env<'_>, texts: &[String], default: Access) -> Result<Vec<Allow>, Error> {
+    list_of(env, texts, default, "--allow")
+}
+
+/// Reads the list of an option and looks up the names in it.
+fn list_of(
+    env: &Env<'_>,
+    texts: &[String],
+    default: Access,
+    option: &str,
+) -> Result<Vec<Allow>, Error> {
     let mut list: Vec<Allow> = Vec::new();
     for text in texts {
         match parse_allow(text, default).map_err(Error::usage)? {
@@ -36,19 +47,32 @@ pub fn access_list(env: &Env<'_>, texts: &[String], default: Access) -> Result<V
     for (i, entry) in list.iter().enumerate() {
         if list[..i].iter().any(|other| other.prefix == entry.prefix) {
             return Err(Error::usage(format!(
-                "--allow names {} twice",
+                "{option} names {} twice",
                 entry.prefix
             )));
         }
     }
     if list.len() > uapi::ALLOW_MAX {
         return Err(Error::usage(format!(
-            "--allow has {} entries; an export takes at most {}",
+            "{option} has {} entries; an export takes at most {}",
             list.len(),
             uapi::ALLOW_MAX
         )));
     }
     Ok(list)
+}
+
+/// Reads a list of machines that an export may copy from, and looks up the names in it.
+pub fn copy_list(env: &Env<'_>, texts: &[String]) -> Result<Vec<Prefix>, Error> {
+    let texts = texts.iter().map(|text| match text.contains('=') {
+        true => Err(Error::usage(format!(
+            "--copy-from {text}: an address, a prefix or a host's name is enough"
+        ))),
+        false => Ok(text.clone()),
+    });
+    let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
+    let list = list_of(env, &texts, Access::ReadOnly, "--copy-from")?;
+    Ok(list.iter().map(|entry| entry.prefix).collect())
 }
 
 /// `dst export add`
@@ -63,6 +87,7 @@ pub fn add_verb(env: &mut Env<'_>, args: &ExportAdd) -> Result<(), Error> {
         Access::ReadWrite
     };
     let allow = access_list(env, &args.allow, default)?;
+    let copy_from = copy_list(env, &args.copy_from)?;
     let endpoint = Endpoint::parse(&args.listen).map_err(Error::usage)?;
     let bit = |on: bool, bit: u32| if on { bit } else { 0 };
     let new = NewExport {
@@ -75,6 +100,7 @@ pub fn add_verb(env: &mut Env<'_>, args: &ExportAdd) -> Result<(), Error> {
             | bit(args.any_address, export_flags::ANY_ADDRESS)
             | bit(args.force, export_flags::FORCE),
         allow,
+        copy_from,
         backlog: args.backlog,
         queue_depth: args.queue_depth,
         max_clients: args.max_clients,
@@ -236,31 +262,41 @@ pub fn delete(
 /// `dst export set`
 pub fn set(env: &mut Env<'_>, args: &ExportSet) -> Result<(), Error> {
     let which = selectors(env, &args.export)?;
-    let allow = access_list(env, &args.allow, Access::ReadWrite)?;
+    let given = |list: &[String], none: bool| none || !list.is_empty();
+    let allow = match given(&args.allow, args.nobody) {
+        true => Some(access_list(env, &args.allow, Access::ReadWrite)?),
+        false => None,
+    };
+    let copy_from = match given(&args.copy_from, args.no_copies) {
+        true => Some(copy_list(env, &args.copy_from)?),
+        false => None,
+    };
     let what = format!("cannot change export {}", args.export);
     let mut client = env.client(&what)?;
     call_first(env, &mut client, &which, &what, |s| {
-        ops::export_set(s, &allow)
+        ops::export_set(s, allow.as_deref(), copy_from.as_deref())
     })?;
-    let text = if allow.is_empty() {
-        format!("export {}: nobody may connect\n", args.export)
-    } else {
-        format!(
-            "export {}: {} may connect\n",
-            args.export,
-            list_text(&allow)
-        )
-    };
-    env.finish(
-        &client,
-        &text,
-        json!({"changed": {"export": args.export, "allow": allow}}),
-    )
+    let mut text = String::new();
+    let name = &args.export;
+    if let Some(allow) = &allow {
+        text += &match allow.is_empty() {
+            true => format!("export {name}: nobody may connect\n"),
+            false => format!("export {name}: {} may connect\n", list_text(allow)),
+        };
+    }
+    if let Some(from) = &copy_from {
+        text += &match from.is_empty() {
+            true => format!("export {name}: it may copy from no machine\n"),
+            false => format!("export {name}: it may copy from {}\n", list_text(from)),
+        };
+    }
+    let from = copy_from.map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let data = json!({"changed": {"export": name, "allow": allow, "copy_from": from}});
+    env.finish(&client, &text, data)
 }
 
-fn list_text(allow: &[Allow]) -> String {
-    allow
-        .iter()
+fn list_text<T: ToString>(list: &[T]) -> String {
+    list.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ")
@@ -289,6 +325,9 @@ pub fn list(env: &mut Env<'_>) -> Result<(), Error> {
         let mut options = export.flags.0.clone();
         if !export.flags.has("write-back") {
             options.push("write-through".to_string());
+        }
+        if !export.copy_from.is_empty() {
+            options.push(format!("copies-from={}", export.copy_from.join("+")));
         }
         if let Some(name) = &export.name {
             options.insert(0, format!("name={name}"));

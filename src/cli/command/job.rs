@@ -166,7 +166,11 @@ pub fn brief(style: Style, job: &Job) -> String {
 
 /// Why the job is in its state, and what it waits for.
 fn remarks(job: &Job) -> Vec<(&'static str, &String)> {
-    let all = [("reason", &job.reason), ("waits for", &job.waits_for)];
+    let all = [
+        ("reason", &job.reason),
+        ("waits for", &job.waits_for),
+        ("data goes", &job.way),
+    ];
     all.into_iter()
         .filter_map(|(label, text)| text.as_ref().map(|text| (label, text)))
         .collect()

@@ -310,6 +310,7 @@ fn add_export(env: &mut Env<'_>, args: &Legacy, name: &str) -> Result<(), Error>
             | bit(args.any_address, export_flags::ANY_ADDRESS)
             | bit(args.force, export_flags::FORCE),
         allow,
+        copy_from: Vec::new(),
         backlog: args.backlog,
         queue_depth: None,
         max_clients: None,

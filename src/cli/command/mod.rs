@@ -19,7 +19,8 @@ pub mod storage;
 pub mod suspend;
 pub mod top;
 
-use crate::args::verbs::{ConnectionVerb, ExportVerb, Verb};
+use crate::args::export::ExportVerb;
+use crate::args::verbs::{ConnectionVerb, Verb};
 use crate::env::Env;
 use crate::error::Error;
 

@@ -30,6 +30,8 @@ pub struct Export {
     pub listen: Endpoint,
     /// Who may connect, as on the command line.
     pub allow: Vec<String>,
+    /// From which machines' exports it may copy, as on the command line.
+    pub copy_from: Vec<String>,
     /// The rest; the address and the list of addresses are looked up later.
     pub new: NewExport,
 }

@@ -88,6 +88,8 @@ pub struct RawExport {
     #[serde(default)]
     allow: Vec<String>,
     #[serde(default)]
+    copy_from: Vec<String>,
+    #[serde(default)]
     read_only: bool,
     #[serde(default)]
     write_back: bool,
@@ -116,6 +118,15 @@ impl RawExport {
             crate::access::parse_allow(text, crate::access::Access::ReadWrite)
                 .map_err(|why| format!("allow: {why}"))?;
         }
+        for text in &self.copy_from {
+            if text.contains('=') {
+                return Err(format!(
+                    "copy-from: \"{text}\" is not an address, a prefix or a host"
+                ));
+            }
+            crate::access::parse_allow(text, crate::access::Access::ReadOnly)
+                .map_err(|why| format!("copy-from: {why}"))?;
+        }
         let bit = |on: bool, bit: u32| if on { bit } else { 0 };
         let new = NewExport {
             name: self.name,
@@ -126,6 +137,7 @@ impl RawExport {
                 | bit(self.shared, export_flags::SHARED_WRITERS)
                 | bit(self.any_address, export_flags::ANY_ADDRESS),
             allow: Vec::new(),
+            copy_from: Vec::new(),
             backlog: within("backlog", self.backlog, 1, 4096)?,
             queue_depth: within("queue-depth", self.queue_depth, 1, 4096)?,
             max_clients: within("max-clients", self.max_clients, 1, u32::MAX)?,
@@ -138,6 +150,7 @@ impl RawExport {
             line,
             listen,
             allow: self.allow,
+            copy_from: self.copy_from,
             new,
         })
     }

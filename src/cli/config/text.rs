@@ -187,6 +187,11 @@ impl Page<'_> {
             true => "allow = [] # nobody".to_string(),
             false => format!("allow = [{}]", allow.join(", ")),
         });
+        if !export.copy_from.is_empty() {
+            let from = export.copy_from.iter().map(|p| format!("\"{p}\""));
+            let from: Vec<String> = from.collect();
+            self.line(&format!("copy-from = [{}]", from.join(", ")));
+        }
         let flags: [(&str, &str); 4] = [
             ("read-only", "read-only"),
             ("write-back", "write-back"),

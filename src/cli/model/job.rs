@@ -24,6 +24,8 @@ record! {
         reason: Option<String> = REASON by text;
         /// What it waits for.
         waits_for: Option<String> = WAITS_FOR by text;
+        /// Which way its data goes, if there are several.
+        way: Option<String> = WAY by text;
         /// Milliseconds since the state was entered.
         since_ms: Option<u64> = SINCE by number;
         /// Milliseconds that it has taken so far, or altogether.

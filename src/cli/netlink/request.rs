@@ -6,6 +6,7 @@
 use super::codec::{AttrWriter, Attrs, ATTR_HEADER_LEN, GENL_HEADER_LEN, HEADER_LEN};
 use super::uapi::{attr, UUID_LEN};
 use crate::access::{self, Allow};
+use dst_core::access::Prefix;
 use serde::Serialize;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +37,8 @@ pub enum Value {
     Address(SocketAddr),
     /// A nest that holds an entry of an access list.
     Allow(Allow),
+    /// A nest that holds a prefix.
+    Prefix(Prefix),
 }
 
 impl fmt::Display for Value {
@@ -53,6 +56,7 @@ impl fmt::Display for Value {
             Value::Uuid(id) => f.write_str(&uuid_text(id)),
             Value::Address(a) => write!(f, "{a}"),
             Value::Allow(a) => write!(f, "{a}"),
+            Value::Prefix(p) => write!(f, "{p}"),
         }
     }
 }
@@ -145,6 +149,7 @@ impl Request {
                 Value::Uuid(id) => out.put(*kind, id),
                 Value::Address(a) => out.nest(*kind, &encode_address(a)),
                 Value::Allow(a) => out.nest(*kind, &encode_allow(a)),
+                Value::Prefix(p) => out.nest(*kind, &encode_prefix(p)),
             };
         }
         out
@@ -226,6 +231,7 @@ fn nest_names(attribute: &str) -> Option<&'static [&'static str]> {
     match attribute {
         "address" => Some(attr::address::NAMES),
         "allow" => Some(attr::allow::NAMES),
+        "copy-from" => Some(attr::prefix::NAMES),
         _ => None,
     }
 }
@@ -270,5 +276,12 @@ fn encode_allow(allow: &Allow) -> AttrWriter {
     encode_ip(&mut out, attr::allow::IP, allow.prefix.address());
     out.u8(attr::allow::PREFIX_LEN, allow.prefix.bits());
     out.u32(attr::allow::ACCESS, access::number(allow.access));
+    out
+}
+
+fn encode_prefix(prefix: &Prefix) -> AttrWriter {
+    let mut out = AttrWriter::new();
+    encode_ip(&mut out, attr::prefix::IP, prefix.address());
+    out.u8(attr::prefix::PREFIX_LEN, prefix.bits());
     out
 }

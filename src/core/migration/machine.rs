@@ -11,6 +11,19 @@ use super::{
     Way, What,
 };
 
+/// Whether the new device's machine copies from the old one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direct {
+    /// The two cannot: one of the devices is here.
+    Never,
+    /// It is not known: one extent is copied so, and others that are to be copied meanwhile are not.
+    Trial,
+    /// It does.
+    Always,
+    /// It does not, at present.
+    Refused,
+}
+
 /// A node that moves.
 ///
 /// # Invariants
@@ -25,7 +38,7 @@ pub struct Migration<B, C, R> {
     pub(super) requests: R,
     /// Where the search for the next extent begins.
     cursor: u64,
-    way: Way,
+    direct: Direct,
     pub(super) pause: Option<Pause>,
     /// The new device is not there.
     pub(super) away: bool,
@@ -48,7 +61,10 @@ where
             copies,
             requests,
             cursor: 0,
-            way,
+            direct: match way {
+                Way::Direct => Direct::Trial,
+                Way::Through => Direct::Never,
+            },
             pause: None,
             away: false,
             switch: Switch::new(),
@@ -246,8 +262,10 @@ where
             {
                 continue;
             }
+            let way = self.next_way();
             let place = self.copies.get_mut(index)?;
             place.lock = Lock::Copying(extent);
+            place.way = way;
             return Some(Copy {
                 ticket: Ticket {
                     index: index as u32,
@@ -255,7 +273,7 @@ where
                 },
                 first,
                 sectors,
-                way: self.way,
+                way,
             });
         }
         None
@@ -290,8 +308,11 @@ where
         let Some(place) = place.filter(|place| place.generation == ticket.generation) else {
             return;
         };
-        let lock = place.lock;
+        let (lock, way) = (place.lock, place.way);
         place.free();
+        if (way, result) == (Way::Direct, Copied::Done) && self.direct == Direct::Trial {
+            self.direct = Direct::Always;
+        }
         match (result, lock) {
             (Copied::Done, Lock::Copying(extent)) => self.extents.set(extent),
             (Copied::ReadFailed, Lock::Copying(extent) | Lock::Void(extent)) => {
@@ -300,9 +321,45 @@ where
             (Copied::WriteFailed, _) => {
                 self.give_up(Reason::NewFailed);
             }
-            (Copied::Refused, _) => self.way = Way::Through,
+            (Copied::Refused, _) if self.direct != Direct::Never => self.direct = Direct::Refused,
             _ => {}
         }
+    }
+
+    /// How extents are copied now; directly also while one alone is, to see whether that can be done.
+    pub fn way(&self) -> Way {
+        match self.direct {
+            Direct::Never | Direct::Refused => Way::Through,
+            Direct::Trial | Direct::Always => Way::Direct,
+        }
+    }
+
+    /// Whether direct copies are known to work.
+    pub fn is_direct(&self) -> bool {
+        self.direct == Direct::Always
+    }
+
+    /// How the next extent is copied: directly, if that is known to work; one alone, if it is not known.
+    fn next_way(&self) -> Way {
+        let mut direct = self
+            .copies
+            .iter()
+            .filter(|copy| copy.extent().is_some() && copy.way == Way::Direct);
+        match self.direct {
+            Direct::Always => Way::Direct,
+            Direct::Trial if direct.next().is_none() => Way::Direct,
+            _ => Way::Through,
+        }
+    }
+
+    /// Tries direct copies, one at first, though they were refused: what was in their way may be gone. `false` if
+    /// they were not, or never were meant.
+    pub fn try_again(&mut self) -> bool {
+        let refused = self.direct == Direct::Refused;
+        if refused {
+            self.direct = Direct::Trial;
+        }
+        refused
     }
 
     /// Begins no more copies until [`Self::resume`].

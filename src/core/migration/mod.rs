@@ -162,7 +162,7 @@ pub enum Copied {
     /// It was not done, and nothing is on its way to the new device: it is for later, when whoever copies may go on.
     Left,
     /// One of the machines does not do it directly, or cannot reach the other: it goes through the owner
-    /// from now on.
+    /// from now on, until [`Migration::try_again`].
     Refused,
 }
 

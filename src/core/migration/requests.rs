@@ -2,7 +2,7 @@
 
 //! Requests that are at the devices, and extents that are being copied.
 
-use super::{Route, Side, What};
+use super::{Route, Side, Way, What};
 
 /// Names a request or a copy: its place, and how often the place was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +93,8 @@ pub(super) enum Lock {
 pub struct Copying {
     pub(super) generation: u32,
     pub(super) lock: Lock,
+    /// How it is copied, once it is.
+    pub(super) way: Way,
 }
 
 impl Copying {
@@ -100,6 +102,7 @@ impl Copying {
     pub const FREE: Self = Self {
         generation: 0,
         lock: Lock::Free,
+        way: Way::Through,
     };
 
     pub(super) const fn extent(&self) -> Option<u64> {
@@ -112,5 +115,6 @@ impl Copying {
     pub(super) fn free(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         self.lock = Lock::Free;
+        self.way = Way::Through;
     }
 }

@@ -9,7 +9,7 @@ use super::{
     outcome::{Expired, Given},
     place::{Place, State},
     table::Table,
-    Link, Tag,
+    Effect, Extent, Link, Tag,
 };
 
 impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
@@ -32,6 +32,18 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
                     _ => other.exposed,
                 }
         })
+    }
+
+    /// Whether what is read from these sectors over another way than this table, now, may be changed by a request
+    /// that was sent before: one whose connection was lost, whether it has ended or not.
+    pub fn is_exposed(&self, first: u64, sectors: u64) -> bool {
+        let extent = Extent {
+            first,
+            sectors,
+            effect: Effect::Reads,
+        };
+        let mut exposed = self.places.iter().filter(|place| place.exposed);
+        self.exposed > 0 && exposed.any(|place| place.extent.overlaps(&extent))
     }
 
     /// The connection was lost, and nobody receives or sends on it any more but those who call

@@ -7,9 +7,10 @@
 
 use core::fmt;
 
+use super::copy::COPY_SOURCE_BYTES;
 use super::header::{request_flags, Goodbye, Kind, Message, Opcode};
 use super::hello::{export_flags, HELLO_BYTES, HELLO_MAX_BYTES, REASON_BYTES};
-use super::negotiate::Negotiated;
+use super::negotiate::{features, Negotiated};
 use super::status::Status;
 
 /// Bytes of a label in the payload of label-read and label-write.
@@ -58,6 +59,9 @@ pub enum Request {
         /// Keep the blocks allocated.
         no_unmap: bool,
     },
+    /// Read the range from the node that the payload, a [`CopySource`](super::CopySource), names,
+    /// and write it here.
+    CopyFromPeer(Range),
     /// Just answer.
     Ping,
     /// Answer with the newest valid label.
@@ -156,10 +160,11 @@ impl fmt::Display for Refusal {
 }
 
 /// How many bytes of payload a request must have.
-const fn request_payload(message: &Message) -> u32 {
+pub const fn request_payload(message: &Message) -> u32 {
     match message.opcode {
         Opcode::Write => message.length,
         Opcode::LabelWrite => LABEL_BYTES,
+        Opcode::CopyFromPeer => COPY_SOURCE_BYTES as u32,
         _ => 0,
     }
 }
@@ -221,10 +226,11 @@ pub fn check_request(
         Opcode::ClaimEpoch => Ok(Request::ClaimEpoch(message.epoch)),
         Opcode::Goodbye => goodbye_reason(message.length).map(Request::Goodbye),
         Opcode::Hello => Err(Refusal::Hello),
-        Opcode::Read | Opcode::Write | Opcode::Discard | Opcode::WriteZeroes => {
-            Err(Refusal::StrayRange(opcode))
-        }
-        Opcode::CopyFromPeer => Err(Refusal::Unsupported(opcode)),
+        Opcode::Read
+        | Opcode::Write
+        | Opcode::Discard
+        | Opcode::WriteZeroes
+        | Opcode::CopyFromPeer => Err(Refusal::StrayRange(opcode)),
     }
 }
 
@@ -235,11 +241,17 @@ fn goodbye_reason(code: u32) -> Result<Goodbye, Refusal> {
         .ok_or(Refusal::Goodbye(code))
 }
 
-/// The range and the length limit of read, write, discard and write-zeroes.
+/// Whether copies from peers were agreed on. A node that is used raw has no label by which it could be known.
+const fn can_copy(negotiated: &Negotiated) -> bool {
+    negotiated.features & features::COPY_FROM_PEER != 0 && !negotiated.has(export_flags::RAW)
+}
+
+/// The range and the length limit of the opcodes that have a range.
 fn check_ranged(message: &Message, negotiated: &Negotiated) -> Result<Request, Refusal> {
     let most = match message.opcode {
         Opcode::Discard => negotiated.max_discard,
         Opcode::WriteZeroes => negotiated.max_write_zeroes,
+        Opcode::CopyFromPeer if !can_copy(negotiated) => 0,
         _ => negotiated.max_transfer,
     };
     if most == 0 {
@@ -266,6 +278,7 @@ fn check_ranged(message: &Message, negotiated: &Negotiated) -> Result<Request, R
     Ok(match message.opcode {
         Opcode::Write => Request::Write { range, fua },
         Opcode::Discard => Request::Discard(range),
+        Opcode::CopyFromPeer => Request::CopyFromPeer(range),
         Opcode::WriteZeroes => Request::WriteZeroes {
             range,
             fua,

@@ -97,7 +97,8 @@ wire_enum! {
         /// Announces a new owner by its epoch. The reply is sent when older writes have drained
         /// and the epoch is durable.
         ClaimEpoch = 10,
-        /// Reserved for copying from node to node; refused as unsupported.
+        /// Copies a range from the same place of another node, which the payload, a
+        /// [`CopySource`](super::CopySource), names; no data passes through the client.
         CopyFromPeer = 11,
         /// The sender is about to close the connection in order; `length` holds a [`Goodbye`].
         /// Either side may send it, as a request; it is not answered.
@@ -128,7 +129,12 @@ impl Opcode {
     pub const fn modifies(self) -> bool {
         matches!(
             self,
-            Self::Write | Self::Discard | Self::WriteZeroes | Self::LabelWrite | Self::ClaimEpoch
+            Self::Write
+                | Self::Discard
+                | Self::WriteZeroes
+                | Self::LabelWrite
+                | Self::ClaimEpoch
+                | Self::CopyFromPeer
         )
     }
 
@@ -136,7 +142,7 @@ impl Opcode {
     pub const fn has_range(self) -> bool {
         matches!(
             self,
-            Self::Read | Self::Write | Self::Discard | Self::WriteZeroes
+            Self::Read | Self::Write | Self::Discard | Self::WriteZeroes | Self::CopyFromPeer
         )
     }
 

@@ -19,7 +19,7 @@ pub const HELLO_BYTES: usize = 256;
 pub const HELLO_MAX_BYTES: usize = 4096;
 
 /// Bytes of the name field; a name has at least one byte less.
-const NAME_BYTES: usize = 64;
+pub(super) const NAME_BYTES: usize = 64;
 
 /// The longest name of an export in bytes.
 pub const EXPORT_NAME_MAX: usize = NAME_BYTES - 1;
@@ -195,7 +195,7 @@ fn fixed_part(payload: &[u8]) -> Result<&[u8; HELLO_BYTES], HelloParseError> {
 }
 
 /// A zero-padded name of outside origin.
-fn name(field: &[u8; NAME_BYTES]) -> Result<Text<EXPORT_NAME_MAX>, HelloParseError> {
+pub(super) fn name(field: &[u8; NAME_BYTES]) -> Result<Text<EXPORT_NAME_MAX>, HelloParseError> {
     let strict = padded_str(field).ok_or(HelloParseError::Name)?;
     if strict.len() > EXPORT_NAME_MAX || strict.chars().any(char::is_control) {
         return Err(HelloParseError::Name);
@@ -204,7 +204,7 @@ fn name(field: &[u8; NAME_BYTES]) -> Result<Text<EXPORT_NAME_MAX>, HelloParseErr
 }
 
 /// `Text` is at most one byte shorter than the field, so this always fits.
-fn name_field(text: &Text<EXPORT_NAME_MAX>) -> [u8; NAME_BYTES] {
+pub(super) fn name_field(text: &Text<EXPORT_NAME_MAX>) -> [u8; NAME_BYTES] {
     pad(text.as_str()).unwrap_or([0; NAME_BYTES])
 }
 

@@ -19,6 +19,7 @@
 
 pub mod accept;
 pub mod check;
+pub mod copy;
 pub mod header;
 pub mod hello;
 pub mod negotiate;
@@ -26,9 +27,10 @@ pub mod status;
 
 pub use accept::HelloReplyError;
 pub use check::{
-    carries_reason, check_hello, check_reply, check_request, reply_payload, Gate, Range, Refusal,
-    ReplyError, Request, LABEL_BYTES,
+    carries_reason, check_hello, check_reply, check_request, reply_payload, request_payload, Gate,
+    Range, Refusal, ReplyError, Request, LABEL_BYTES,
 };
+pub use copy::{CopySource, CopySourceError, COPY_SOURCE_BYTES};
 pub use header::{
     request_flags, Goodbye, Header, HeaderError, Kind, Message, Opcode, HEADER_BYTES, MAGIC,
 };

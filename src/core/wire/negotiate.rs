@@ -39,11 +39,11 @@ pub const MAX_LOGICAL_BLOCK: u32 = 64 << 10;
 
 /// Feature bits of the hello.
 pub mod features {
-    /// Copying straight from another node. Reserved: not offered in this version.
+    /// Copying straight from another node: [`Opcode::CopyFromPeer`](super::Opcode::CopyFromPeer).
     pub const COPY_FROM_PEER: u64 = 1 << 0;
 
     /// Those that this version can do.
-    pub const SUPPORTED: u64 = 0;
+    pub const SUPPORTED: u64 = COPY_FROM_PEER;
 }
 
 /// What a server has behind an export, before a client's wishes are known.

@@ -103,14 +103,22 @@ statuses! {
     NoDevice = 21, 19, "the device is gone";
     /// An older incarnation of the session still has writes on the way; ask again.
     Draining = 22, 11, "an earlier connection is still being drained";
+    /// Copy-from-peer: the server's own configuration does not let it connect to that address.
+    PeerNotAllowed = 23, 5, "the machine may not copy from that address";
+    /// Copy-from-peer: the other node does not answer, or not in time.
+    PeerUnreachable = 24, 5, "the machine cannot reach the other node";
+    /// Copy-from-peer: the other node refuses, or is not the node that was meant.
+    PeerRefused = 25, 5, "the other node refuses the machine";
+    /// Copy-from-peer: the other node cannot be read there.
+    PeerFailed = 26, 5, "the other node cannot be read";
 }
 
 impl Status {
     /// The status for an errno, positive or negative.
     ///
     /// Total: what has no status of its own is [`Status::Io`]; 0 is [`Status::Ok`]. The way there
-    /// and back keeps every status but [`Status::CacheLost`], which is an I/O error to the block
-    /// layer.
+    /// and back keeps every status but those that are an I/O error to the block layer, such as
+    /// [`Status::CacheLost`].
     pub fn from_errno(errno: i32) -> Self {
         let errno = errno.unsigned_abs();
         match errno {
@@ -131,6 +139,14 @@ impl Status {
             }
         }
         Self::Io
+    }
+
+    /// Whether it says of a copy-from-peer that the other node could not be read: nothing has failed here.
+    pub const fn is_of_peer(self) -> bool {
+        matches!(
+            self,
+            Self::PeerNotAllowed | Self::PeerUnreachable | Self::PeerRefused | Self::PeerFailed
+        )
     }
 
     /// Whether the request succeeded.

@@ -2,12 +2,13 @@
 
 //! The extents of a node that moves, on their way from the old device to the new one.
 
-use super::{super::job::Order, Copier, CHUNK, RETRY};
+use super::{super::job::Order, Copier, CHUNK, DIRECT_AGAIN, DIRECT_PAUSE, RETRY, TRIAL_MS};
 use crate::{
     dst_core::{
         job::state::State,
-        migration::{Copied, Copy, What},
+        migration::{Copied, Copy, Way, What},
         units::{sectors_to_bytes, SECTOR_BYTES},
+        wire::CopySource,
     },
     storage::{
         moving::{Moving, COPIES},
@@ -15,6 +16,7 @@ use crate::{
     },
     sys::bio::{Op, Status, SECTOR_SHIFT},
 };
+use kernel::prelude::*;
 
 /// An extent that is being copied, chunk by chunk.
 #[derive(Clone, Copy)]
@@ -28,6 +30,8 @@ pub(super) struct Slot {
     pub(super) read: bool,
     /// The buffer is away.
     pub(super) lent: bool,
+    /// The new device's machine was asked to copy the chunk.
+    pub(super) asked: bool,
 }
 
 impl Slot {
@@ -37,6 +41,7 @@ impl Slot {
         chunk: 0,
         read: false,
         lent: false,
+        asked: false,
     };
 }
 
@@ -47,11 +52,12 @@ impl Copier {
             return;
         };
         slot.lent = false;
+        let asked = core::mem::take(&mut slot.asked);
         let Some(copy) = slot.copy else {
             return;
         };
         let moving = self.mover.moving();
-        let end = match (slot.read, status) {
+        let end = match (slot.read || asked, status) {
             (false, Status::Ok) => {
                 slot.read = true;
                 return;
@@ -59,6 +65,10 @@ impl Copier {
             (true, Status::Ok) => {
                 slot.done += u64::from(slot.chunk);
                 slot.read = false;
+                if asked {
+                    self.no_direct = None;
+                    self.direct_pause = DIRECT_AGAIN;
+                }
                 let bytes = u64::from(slot.chunk).saturating_mul(SECTOR_BYTES);
                 slot.chunk = 0;
                 self.pace.count(bytes);
@@ -67,13 +77,17 @@ impl Copier {
                 }
                 Copied::Done
             }
+            // It takes memory that it does not take to write there.
+            (true, Status::Resource | Status::WouldBlock) if asked => Copied::Refused,
             // The way there has failed; it may come back.
             (_, Status::Transport | Status::Resource | Status::WouldBlock)
-                if !is_lost(moving, slot.read) =>
+                if !is_lost(moving, slot.read || asked) =>
             {
                 self.not_before = self.job.now().saturating_add(RETRY);
                 return;
             }
+            // What is wrong is found by copying it in the other way.
+            (true, _) if asked => Copied::Refused,
             (false, _) => Copied::ReadFailed,
             (true, _) => {
                 let sector = copy.first.saturating_add(slot.done);
@@ -83,6 +97,9 @@ impl Copier {
         };
         *slot = Slot::FREE;
         moving.copied(copy.ticket, end);
+        if end == Copied::Refused {
+            self.refused();
+        }
     }
 
     /// Copies what may be copied now.
@@ -128,13 +145,16 @@ impl Copier {
             self.keep(index, slot);
         }
         let first = copy.first.saturating_add(slot.done);
+        let direct = copy.way == Way::Direct;
         let gone = match slot.read {
+            false if direct => self.ask(index, [old, new], first, slot.chunk),
             false => self.read(index, old, first, slot.chunk, now),
             true => self.write(index, new, first, slot.chunk),
         };
         if gone {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.lent = true;
+                slot.asked = direct;
             }
         }
         gone
@@ -169,6 +189,71 @@ impl Copier {
             return false;
         };
         self.loans.read(index, old, permit, first, sectors)
+    }
+
+    /// Has the new device's machine copy a chunk.
+    fn ask(&mut self, index: usize, [old, new]: [&Node; 2], first: u64, sectors: u32) -> bool {
+        let source = self.source.and_then(|source| {
+            let remote = old.remote()?;
+            // What was sent to the old device and may still land there is fenced by a connection of ours, not by the other
+            // machine's; nor must its connections take the place of ours there.
+            let settled = old.hindrance().is_none() && !remote.is_exposed(first, sectors.into());
+            settled.then_some(CopySource {
+                device: remote.device(),
+                wait_ms: match self.moving().is_direct() {
+                    true => source.wait_ms,
+                    false => source.wait_ms.min(TRIAL_MS),
+                },
+                ..source
+            })
+        });
+        let goes_on = self.job.order().state.issues() && !self.mover.is_interrupted();
+        let source = source.filter(|_| goes_on);
+        let admit = |source| {
+            Some((
+                source,
+                new.admit(true, What::Change(first, sectors.into()))?,
+            ))
+        };
+        let Some((source, permit)) = source.and_then(admit) else {
+            self.not_before = self.job.now().saturating_add(RETRY);
+            return false;
+        };
+        let source = source.encode();
+        self.loans
+            .copy(index, new, permit, (first, sectors), &source)
+    }
+
+    /// The new device's machine does not copy from the old one's. Extents go through this one for a while.
+    fn refused(&mut self) {
+        let Some([_, new]) = self.moving().sides() else {
+            return;
+        };
+        let now = self.job.now();
+        if now >= self.direct_again {
+            // Others were under way at the same time.
+            self.direct_again = now.saturating_add(self.direct_pause);
+            self.direct_pause = self.direct_pause.saturating_mul(2).min(DIRECT_PAUSE);
+        }
+        let why = new.remote().and_then(|remote| remote.take_copy_refusal());
+        if why.is_none() || why == self.no_direct {
+            return;
+        }
+        self.no_direct = why;
+        self.explain_way();
+        pr_warn!(
+            "storage {}: node {}: copied {}\n",
+            self.job.begun().storage.as_str(),
+            self.mover.index(),
+            self.way
+        );
+    }
+
+    /// Lets the new device's machine try again.
+    pub(super) fn try_direct(&mut self, now: u64) {
+        if now >= self.direct_again {
+            self.moving().try_again();
+        }
     }
 
     fn write(&mut self, index: usize, new: &Node, first: u64, sectors: u32) -> bool {

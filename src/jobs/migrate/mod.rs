@@ -27,8 +27,9 @@ use crate::{
             yielding::PERIOD,
         },
         map::Layout,
-        migration::{self, Pause, Phase, Side},
+        migration::{self, Pause, Phase, Side, Way},
         units::sectors_to_bytes,
+        wire::{self, CopySource},
         write_back::Life,
     },
     exec::Timer,
@@ -54,6 +55,16 @@ const RETRY: u64 = 20_000;
 
 /// Microseconds until a step that has failed is tried again.
 const AGAIN: u64 = 500_000;
+
+/// Microseconds until the new device's machine is asked again to copy from the old one's, after it was in vain. Each time
+/// twice as many, up to [`DIRECT_PAUSE`].
+const DIRECT_AGAIN: u64 = 30_000_000;
+
+/// Microseconds at most between two times.
+const DIRECT_PAUSE: u64 = 480_000_000;
+
+/// Milliseconds of silence after which the old device's machine counts as not answering, while it is not known that it does.
+const TRIAL_MS: u32 = 2_000;
 
 /// Microseconds for which the new device may be away before the old one is used alone.
 const AWAY: u64 = 5_000_000;
@@ -92,7 +103,10 @@ impl Plan {
         let pages = (CHUNK as usize).div_ceil(PAGE_SIZE);
         let moving = self.mover.moving().clone();
         let [old, new] = moving.sides().ok_or(EINVAL)?;
-        let copier = Copier {
+        let direct = moving.way() == Way::Direct;
+        let source = self.mover.copy_source(job.begun().id);
+        let source = source.filter(|_| direct);
+        let mut copier = Copier {
             loans: Loans::new(job.signal().clone(), COPIES, pages, 2)?,
             pace: Pace::new(&job.order(), job.now()),
             lives: [life(&old), life(&new)],
@@ -101,6 +115,11 @@ impl Plan {
             mover: self.mover,
             slots: [const { Slot::FREE }; COPIES],
             flushes: [None; 2],
+            source,
+            direct_again: 0,
+            direct_pause: DIRECT_AGAIN,
+            no_direct: None,
+            way: Reason::new(),
             not_before: 0,
             step_not_before: 0,
             away_since: None,
@@ -112,6 +131,7 @@ impl Plan {
             refusal: Reason::new(),
             job,
         };
+        copier.explain_way();
         moving.watch(copier.job.signal().clone());
         let timer = Timer::new()?;
         let body: KBox<dyn Future<Output = Outcome> + Send> =
@@ -144,6 +164,15 @@ struct Copier {
     slots: [Slot; COPIES],
     /// Of the old device, of the new one.
     flushes: [Option<Flush>; 2],
+    /// The old device, as the new one's machine is told of it, if it can be.
+    source: Option<CopySource>,
+    /// When that is asked again to copy from there, and how long after the time before that was.
+    direct_again: u64,
+    direct_pause: u64,
+    /// Why it did not.
+    no_direct: Option<wire::Status>,
+    /// Which way the data goes; empty if there is only one.
+    way: Reason,
     /// Nothing is copied before this time.
     not_before: u64,
     /// No step is taken before this time.
@@ -206,6 +235,7 @@ impl Copier {
         if let Some(outcome) = self.end(now) {
             return Some(outcome);
         }
+        self.try_direct(now);
         self.copy(&order, &old, &new, now);
         self.moving().switch();
         self.take_steps([&old, &new], now);
@@ -254,7 +284,10 @@ impl Copier {
 
     /// Whether the new device has a copy, or a flush, of the job's.
     fn writes(&self) -> bool {
-        let copies = self.slots.iter().any(|slot| slot.lent && slot.read);
+        let copies = self
+            .slots
+            .iter()
+            .any(|slot| slot.lent && (slot.read || slot.asked));
         let flush = self.flushes[1].is_some_and(|flush| flush.issued.is_some());
         copies || flush
     }

@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     dst_core::{
-        migration::{self, Pause, Phase},
+        migration::{self, Pause, Phase, Way},
         units::sectors_to_bytes,
+        wire::Status,
     },
     storage::node::{Hindrance, Node},
 };
@@ -39,6 +40,7 @@ impl Copier {
 
     /// Finds the words for what it waits for.
     pub(super) fn explain(&mut self, old: &Node) {
+        self.explain_way();
         let index = self.mover.index();
         let place = self.mover.new_device().place();
         let phase = self.moving().phase();
@@ -78,6 +80,37 @@ impl Copier {
         };
     }
 
+    /// Finds the words for the way that the data goes.
+    pub(super) fn explain_way(&mut self) {
+        let [old, new] = [self.mover.old(), self.mover.new_device()];
+        let (Some(from), Some(_)) = (old.address(), new.address()) else {
+            return;
+        };
+        if self.source.is_none() {
+            self.way = Reason::from_display(
+                &"through this machine: the other does not copy, or cannot use its address of the old device",
+            );
+            return;
+        }
+        let ip = from.ip();
+        let place = new.place();
+        self.way = match self.no_direct {
+            _ if self.moving().way() == Way::Direct => {
+                Reason::from_display(&"from the old device's machine to the new one's")
+            }
+            Some(Status::PeerNotAllowed) => Reason::from_display(&format_args!(
+                "through this machine: the export {place} may not copy from {ip} (--copy-from)"
+            )),
+            Some(Status::PeerRefused) => Reason::from_display(&format_args!(
+                "through this machine: {from} refuses {place}, whose log says why"
+            )),
+            Some(why) => Reason::from_display(&format_args!(
+                "through this machine: {place} cannot copy from {from}: {why}"
+            )),
+            None => Reason::from_display(&"through this machine for the moment"),
+        };
+    }
+
     pub(super) fn tell(&self, now: u64) {
         let copied = sectors_to_bytes(self.moving().copied_sectors());
         self.job.report(Progress {
@@ -85,6 +118,7 @@ impl Copier {
             rate: self.pace.rate(now),
             in_flight: self.loans.lent(),
             waits_for: self.waits_for,
+            way: self.way,
         });
     }
 }

@@ -117,9 +117,14 @@ impl Inner {
 }
 
 impl Moving {
-    /// A node of `sectors` that moves from the first of these devices to the second. Nothing is at the first.
+    /// A node of `sectors` that moves from the first of these devices to the second, copied in this `way`. Nothing is at the first.
     /// May sleep. Errors: `ENOMEM`.
-    pub fn new(sides: [Arc<Node>; 2], moments: Arc<Moments>, sectors: u64) -> Result<Arc<Self>> {
+    pub fn new(
+        sides: [Arc<Node>; 2],
+        moments: Arc<Moments>,
+        sectors: u64,
+        way: Way,
+    ) -> Result<Arc<Self>> {
         let shift = shift_for(sectors, MOST_WORDS);
         let count = words(sectors, shift).ok_or(EINVAL)?;
         let bits = KVVec::from_elem(0, usize::try_from(count).map_err(|_| EINVAL)?, GFP_KERNEL)?;
@@ -128,7 +133,7 @@ impl Moving {
             extents,
             KVec::from_elem(Copying::FREE, COPIES, GFP_KERNEL)?,
             KVec::from_elem(Request::FREE, REQUESTS, GFP_KERNEL)?,
-            Way::Through,
+            way,
         );
         let inner = Inner {
             machine,
@@ -386,6 +391,21 @@ impl Moving {
     /// See [`Migration::copied`].
     pub fn copied(&self, ticket: Ticket, result: Copied) {
         self.change(|machine| machine.copied(ticket, result));
+    }
+
+    /// See [`Migration::way`].
+    pub fn way(&self) -> Way {
+        self.inner.lock().machine.way()
+    }
+
+    /// See [`Migration::is_direct`].
+    pub fn is_direct(&self) -> bool {
+        self.inner.lock().machine.is_direct()
+    }
+
+    /// See [`Migration::try_again`].
+    pub fn try_again(&self) -> bool {
+        self.inner.lock().machine.try_again()
     }
 
     /// See [`Migration::pause`].

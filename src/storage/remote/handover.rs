@@ -4,7 +4,10 @@
 
 use super::Remote;
 use crate::{
-    dst_core::write_back::{Life, Moment},
+    dst_core::{
+        wire,
+        write_back::{Life, Moment},
+    },
     sys::bio::Status,
 };
 
@@ -42,6 +45,21 @@ impl Remote {
     /// Nobody relies on what is lost here: all of it is written again.
     pub fn forget_losses(&self) {
         self.inner.lock().write_back.forget();
+    }
+
+    /// Whether something that was sent on a connection that is lost may still change one of these sectors.
+    pub fn is_exposed(&self, first: u64, sectors: u64) -> bool {
+        self.inner.lock().table.is_exposed(first, sectors)
+    }
+
+    /// Identity of the device, of the last server that was known as the node's.
+    pub fn device(&self) -> [u8; 16] {
+        self.inner.lock().device
+    }
+
+    /// Why a copy from another node was refused last; forgets it.
+    pub fn take_copy_refusal(&self) -> Option<wire::Status> {
+        self.inner.lock().copy_refusal.take()
     }
 
     /// Ends in error what waits for a connection. What comes later waits again. Process context.

@@ -6,10 +6,10 @@
 //! blocks, abilities not less than before. Otherwise two disks that swapped places behind an
 //! address would take each other's writes.
 
-use super::client::{Client, ClientError};
 use crate::{
     device::label::Block,
     dst_core::wire::{export_flags, HelloReply, Negotiated, Reason},
+    net::client::{Client, ClientError},
 };
 
 /// What must stay the same for a node.
@@ -85,6 +85,11 @@ impl Known {
             ));
         }
         Ok(())
+    }
+
+    /// The identity that the server has given the device.
+    pub fn device(&self) -> [u8; 16] {
+        self.reply.device
     }
 
     /// The identity of the server's cache.

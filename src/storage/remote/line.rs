@@ -2,14 +2,14 @@
 
 //! The state of one of a node's connections, and what follows for the node.
 
-use super::{client::ClientError, request::Outgoing, Inner, Remote};
+use super::{request::Outgoing, Inner, Remote};
 use crate::{
     dst_core::{
         transaction::Link,
         wire::{Reason, Status},
         write_back::Life,
     },
-    net::Sender,
+    net::{client::ClientError, Sender},
 };
 use kernel::{
     cpu::CpuId,

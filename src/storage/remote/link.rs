@@ -4,7 +4,6 @@
 //! sender.
 
 use super::{
-    client::{Client, ClientError},
     known::Known,
     line::{Phase, Trouble},
     request::{self, to_status},
@@ -19,7 +18,10 @@ use crate::{
         write_back::{Life, Verdict},
     },
     exec::{wait_for, yield_now, Timer},
-    net::{Budget, Incoming, Sender, SessionError},
+    net::{
+        client::{Client, ClientError},
+        Budget, Incoming, Sender, SessionError,
+    },
     pr_warn_ratelimited,
     storage::piece::Piece,
     sys::{
@@ -201,6 +203,7 @@ impl Remote {
         let now = Known::learn(&mut client).await.map_err(Unlike::Lost)?;
         let known = *self.inner.lock().known.get_or_insert(now);
         known.compare(&now).map_err(Unlike::Other)?;
+        self.inner.lock().device = now.device();
         for cells in &self.cells {
             cells.known.wake();
         }
@@ -360,6 +363,13 @@ impl Remote {
         Status::Io
     }
 
+    /// Keeps why a copy from another node was refused: a piece ends with fewer words.
+    fn note_copy(inner: &mut Inner, reply: &Message, status: wire::Status) {
+        if reply.opcode == Opcode::CopyFromPeer && !status.is_ok() {
+            inner.copy_refusal = Some(status);
+        }
+    }
+
     /// Finds the transaction that a reply belongs to, and ends it unless data follows.
     fn match_reply(
         &self,
@@ -381,7 +391,11 @@ impl Remote {
                 check_reply(&reply, head.payload, &request::message(piece, tag, epoch))
                     .map_err(|_| Lost::Protocol("a reply does not match its request"))?
             }
-            Answered::Sending if reply.opcode == Opcode::Write && head.payload == 0 => {
+            Answered::Sending
+                if matches!(reply.opcode, Opcode::Write | Opcode::CopyFromPeer)
+                    && head.payload == 0 =>
+            {
+                Self::note_copy(&mut inner, &reply, reply.status);
                 let status = to_status(reply.status);
                 let life = incarnation.life;
                 inner.table.early(tag, Answer { status, life });
@@ -398,6 +412,7 @@ impl Remote {
                 None => Err(Lost::Protocol("a reply to no request")),
             };
         }
+        Self::note_copy(&mut inner, &reply, status);
         if let Some(piece) = inner.table.take(tag) {
             let status = Self::judge(&mut inner, &piece, to_status(status));
             drop(inner);

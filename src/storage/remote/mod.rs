@@ -18,7 +18,6 @@
 //! Cancellation: [`Remote::fail`] makes the node end everything. The tasks are then cancelled and
 //! joined, the connections aborted, and what they held is ended in error by [`Remote::drain`].
 
-pub mod client;
 mod guard;
 mod handover;
 pub mod known;
@@ -31,12 +30,13 @@ use super::{lane::Lane, moments::Moments, piece::Piece};
 use crate::{
     dst_core::{
         transaction::{self, Place, Tag},
+        wire,
         write_back::{Life, WriteBack},
     },
     exec::WakerCell,
+    net::client::{Client, ClientError, Identity},
     sys::{bio::Status, net_namespace::Net, socket_address::SocketAddress},
 };
-use client::{Client, ClientError, Identity};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
@@ -89,6 +89,10 @@ struct Inner {
     /// The node as it was when the storage started; `None` until the first connection has learnt it.
     known: Option<Known>,
     failed: Option<Status>,
+    /// Identity of the device, as the last hello reply told it.
+    device: [u8; 16],
+    /// Why a copy from another node was refused last.
+    copy_refusal: Option<wire::Status>,
     /// What the node as a whole is doing, and since when.
     phase: Phase,
     since: Instant<BootTime>,
@@ -219,6 +223,8 @@ impl Remote {
                         write_back: WriteBack::new(),
                         known: None,
                         failed: None,
+                        device: [0; 16],
+                        copy_refusal: None,
                         phase: Phase::Connecting,
                         since: Instant::now(),
                     },

@@ -20,6 +20,7 @@ use kernel::sync::Arc;
 pub fn message(piece: &Piece, tag: Tag, epoch: u64) -> wire::Message {
     let fua = if piece.fua() { request_flags::FUA } else { 0 };
     let (opcode, flags) = match piece.op() {
+        Op::Write if piece.copies().is_some() => (Opcode::CopyFromPeer, 0),
         Op::Write => (Opcode::Write, fua),
         Op::Flush => (Opcode::Flush, 0),
         Op::Discard => (Opcode::Discard, 0),
@@ -30,10 +31,15 @@ pub fn message(piece: &Piece, tag: Tag, epoch: u64) -> wire::Message {
     };
     let message = wire::Message::request(opcode, tag.to_wire(), epoch).with_flags(flags);
     if opcode.has_range() {
-        message.with_range(piece.sector() << SECTOR_SHIFT, piece.bytes())
+        message.with_range(piece.sector() << SECTOR_SHIFT, range_bytes(piece))
     } else {
         message
     }
+}
+
+/// How many bytes of the node `piece` is about.
+fn range_bytes(piece: &Piece) -> u32 {
+    piece.copies().unwrap_or(piece.bytes())
 }
 
 /// What `piece` does to the node's sectors.
@@ -45,7 +51,7 @@ pub fn extent(piece: &Piece) -> Extent {
     };
     Extent {
         first: piece.sector(),
-        sectors: u64::from(piece.bytes() >> SECTOR_SHIFT),
+        sectors: u64::from(range_bytes(piece) >> SECTOR_SHIFT),
         effect,
     }
 }
@@ -133,6 +139,7 @@ pub fn to_status(status: wire::Status) -> Status {
         wire::Status::StaleEpoch => Status::Reservation,
         wire::Status::ReadOnly | wire::Status::NotAllowed => Status::Target,
         wire::Status::NoDevice => Status::Offline,
+        status if status.is_of_peer() => Status::Target,
         _ => Status::Io,
     }
 }

@@ -129,6 +129,18 @@ impl Given<'_> {
         out
     }
 
+    /// The lists of an export that a request replaces.
+    fn lists(&self) -> Vec<u16> {
+        use uapi::export_set_flags::{ALLOW, COPY_FROM};
+        let flags = self.number(attr::export::SET_FLAGS).unwrap_or(ALLOW.into());
+        let all = [
+            (ALLOW, attr::export::ALLOW),
+            (COPY_FROM, attr::export::COPY_FROM),
+        ];
+        let given = all.iter().filter(|(flag, _)| flags & u64::from(*flag) != 0);
+        given.map(|(_, kind)| *kind).collect()
+    }
+
     fn address(&self, kind: u16) -> Option<SocketAddr> {
         self.attr(kind).map(|a| model::address(a).unwrap())
     }
@@ -216,10 +228,11 @@ impl Kernel {
             cmd::EXPORT_DEL => self.export_del(&given),
             cmd::EXPORT_SET => {
                 let index = self.export_index(&given)?;
-                let mut more = given.kept(&[attr::export::ALLOW]);
+                let lists = given.lists();
+                let mut more = given.kept(&lists);
                 for other in Attrs::new(self.exports[index].more.as_bytes()) {
                     let other = other.unwrap();
-                    if other.kind != attr::export::ALLOW {
+                    if !lists.contains(&other.kind) {
                         more.put(other.kind, other.value);
                     }
                 }
@@ -416,6 +429,7 @@ impl Kernel {
             more: given.kept(&[
                 attr::export::FLAGS,
                 attr::export::ALLOW,
+                attr::export::COPY_FROM,
                 attr::export::BACKLOG,
                 attr::export::QUEUE_DEPTH,
                 attr::export::MAX_TRANSFER,

@@ -194,3 +194,10 @@ pub(crate) fn situation(name: &str) -> Machine {
     }
     machine
 }
+
+/// Runs a command that must succeed and gives what it changed.
+pub(crate) fn changes(machine: &Machine, line: &str) -> Vec<String> {
+    let outcome = machine.run(line);
+    assert_eq!(outcome.code, 0, "dst {line}: {}", outcome.err);
+    machine.taken()
+}

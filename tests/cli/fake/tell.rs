@@ -182,6 +182,8 @@ fn value(operation: &str, key: &str, attribute: &Attr<'_>) -> String {
         "worker-nice" => i32::from_ne_bytes(attribute.value.try_into().unwrap()).to_string(),
         "address" => model::address(attribute).unwrap().to_string(),
         "allow" => model::allow(attribute).unwrap().to_string(),
+        "copy-from" => model::prefix(attribute).unwrap(),
+        "set-flags" => set(uapi::export_set_flags::NAMES),
         "kind" if operation == "job-begin" => "verify".into(),
         "kind" => {
             uapi::node_kind::NAMES[usize::try_from(attribute.number().unwrap()).unwrap()].into()

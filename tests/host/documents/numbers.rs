@@ -162,7 +162,7 @@ fn errno_name(errno: i32) -> &'static str {
 
 #[test]
 fn limits() {
-    let known: [(&str, usize); 20] = [
+    let known: [(&str, usize); 21] = [
         ("SESSION_VERSION", session::SESSION_VERSION.into()),
         ("VERSION_MIN", VERSION_MIN.into()),
         ("VERSION_MAX", VERSION_MAX.into()),
@@ -177,6 +177,7 @@ fn limits() {
         ("REASON_BYTES", REASON_BYTES),
         ("EXPORT_NAME_MAX", EXPORT_NAME_MAX),
         ("LABEL_BYTES", dst_core::wire::LABEL_BYTES as usize),
+        ("COPY_SOURCE_BYTES", COPY_SOURCE_BYTES),
         ("MIN_TRANSFER", MIN_TRANSFER as usize),
         ("DEFAULT_TRANSFER", DEFAULT_TRANSFER as usize),
         ("MAX_TRANSFER", MAX_TRANSFER as usize),

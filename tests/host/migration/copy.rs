@@ -280,6 +280,44 @@ fn what_is_refused_directly_goes_through_the_owner() {
     };
     let found = [way(&mut machine), way(&mut machine)];
     assert_eq!(found, [(8, Way::Through), (0, Way::Through)]);
+    machine.lost_cache(Side::New);
+    assert!(machine.try_again() && !machine.try_again());
+    assert_eq!(machine.copy().unwrap().way, Way::Direct);
+}
+
+#[test]
+fn one_extent_alone_is_copied_directly_until_that_has_worked() {
+    let extents = Extents::new(vec![0; 1], 64, 3).unwrap();
+    let mut machine = Machine::new(
+        extents,
+        vec![Copying::FREE; 3],
+        vec![Request::FREE; 1],
+        Way::Direct,
+    );
+    step(&mut machine, Step::Prepare, Outcome::Done);
+    let ways = |machine: &mut Machine| {
+        let copies: Vec<Copy> = std::iter::from_fn(|| machine.copy()).collect();
+        let ways: Vec<Way> = copies.iter().map(|copy| copy.way).collect();
+        (copies, ways)
+    };
+    let (copies, found) = ways(&mut machine);
+    assert_eq!(found, [Way::Direct, Way::Through, Way::Through]);
+    // What goes through the owner says nothing of the other way.
+    machine.copied(copies[1].ticket, Copied::Done);
+    assert!(!machine.is_direct());
+    assert_eq!(ways(&mut machine).1, [Way::Through]);
+    machine.copied(copies[0].ticket, Copied::Left);
+    let (again, found) = ways(&mut machine);
+    assert_eq!(found, [Way::Direct]);
+    machine.copied(again[0].ticket, Copied::Done);
+    assert!(machine.is_direct());
+    machine.copied(copies[2].ticket, Copied::Done);
+    let (copies, found) = ways(&mut machine);
+    assert_eq!(found, [Way::Direct; 2]);
+    machine.copied(copies[0].ticket, Copied::Refused);
+    machine.copied(copies[1].ticket, Copied::Done);
+    assert!(!machine.is_direct() && machine.way() == Way::Through);
+    assert_eq!(ways(&mut machine).1[0], Way::Through);
 }
 
 #[test]

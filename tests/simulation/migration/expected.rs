@@ -37,6 +37,7 @@ pub const EXPECTED: &[&str] = &[
     // Migrations.
     "migration",
     "extent copied",
+    "direct copies tried again",
     "extent copied directly",
     "copy read for nothing",
     "paused",

@@ -462,7 +462,7 @@ impl World {
             _ => 400,
         };
         let (ready, cancel, pause) = (self.chance(haste), self.chance(odds), self.chance(150));
-        let resume = self.chance(20) || !faults;
+        let (resume, again) = (self.chance(20) || !faults, self.chance(30));
         let Some(own) = self.client(client) else {
             return;
         };
@@ -471,6 +471,7 @@ impl World {
         let Some(machine) = own.mover.machine.as_mut() else {
             return;
         };
+        let tried = again && machine.try_again();
         if gone && !machine.is_away() {
             machine.detach();
             if machine.is_away() {
@@ -491,6 +492,9 @@ impl World {
             self.note("resumed");
         } else if (ready || !faults) && machine.switch() {
             self.note("switch");
+        }
+        if tried {
+            self.note("direct copies tried again");
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::model::{Export, FlagSet, Node, Storage};
 use crate::netlink::request::{flag_names, uuid_text};
 use crate::netlink::uapi::export_flags;
 use crate::node::Place;
+use dst_core::access::Prefix;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -99,18 +100,33 @@ pub(super) fn export(
     found.0
 }
 
-/// How the access list differs, whose order means nothing.
+/// How the access list differs.
 pub(super) fn access(runs: &Export, file: &[Allow]) -> Option<String> {
-    let words = |list: &[Allow]| {
+    list("allow", "nobody", &runs.allow, file)
+}
+
+/// How the list of machines to copy from differs.
+pub(super) fn copies(runs: &Export, file: &[Prefix]) -> Option<String> {
+    list("copy-from", "no machine", &runs.copy_from, file)
+}
+
+/// How a list differs, whose order means nothing; `none` is the word for an empty one.
+fn list<A: ToString, B: ToString>(
+    name: &str,
+    none: &str,
+    runs: &[A],
+    file: &[B],
+) -> Option<String> {
+    fn words<T: ToString>(list: &[T], none: &str) -> String {
         let mut words: Vec<String> = list.iter().map(ToString::to_string).collect();
         words.sort();
         match words.is_empty() {
-            true => "nobody".to_string(),
+            true => none.to_string(),
             false => words.join(", "),
         }
-    };
-    let (runs, file) = (words(&runs.allow), words(file));
-    (runs != file).then(|| format!("allow is {runs}, the file says {file} (--change makes it so)"))
+    }
+    let (runs, file) = (words(runs, none), words(file, none));
+    (runs != file).then(|| format!("{name} is {runs}, the file says {file} (--change makes it so)"))
 }
 
 /// What differs of a storage, nodes and workers aside.

@@ -44,10 +44,12 @@ impl Job<'_> {
             Access::ReadWrite
         };
         let allow = export::access_list(env, &wanted.allow, default)?;
+        let copy_from = export::copy_list(env, &wanted.copy_from)?;
         let change = self.args.change;
         let Some(present) = compare::find_export(running, wanted) else {
             let mut new = wanted.new.clone();
             new.allow = allow;
+            new.copy_from = copy_from;
             return self.with_client(env, &what, |env, client| {
                 export::make(env, client, &wanted.listen, &mut new)?;
                 Ok(Standing::Made)
@@ -56,19 +58,23 @@ impl Job<'_> {
         let addresses = env.addresses(&wanted.listen)?;
         let mut found = compare::export(present, wanted, &addresses);
         let mut changed = false;
-        if let Some(line) = compare::access(present, &allow) {
+        let access = compare::access(present, &allow);
+        let copies = compare::copies(present, &copy_from);
+        if access.is_some() || copies.is_some() {
             if change {
                 let which = ExportSelector {
                     id: u32::try_from(present.id).ok(),
                     ..ExportSelector::default()
                 };
-                let request = ops::export_set(&which, &allow);
+                let allow = access.is_some().then_some(&allow[..]);
+                let copy_from = copies.is_some().then_some(&copy_from[..]);
+                let request = ops::export_set(&which, allow, copy_from);
                 self.with_client(env, &what, |env, client| {
                     env.call(client, &request, || what.clone())
                 })?;
                 changed = true;
             } else {
-                found.push(line);
+                found.extend(Iterator::chain(access.into_iter(), copies));
             }
         }
         Ok(standing(found, changed))

@@ -2,9 +2,10 @@
 
 //! One connection to an export, used for one request at a time: connecting, the hello, labels.
 //!
-//! A storage makes its decisions over such connections before it starts, and hands them to the
-//! node's [`super::Remote`] for the data.
+//! A storage makes its decisions over such connections before it starts, and then uses them for many requests
+//! at once. An export looks over one whether it may copy from another.
 
+use super::{Incoming, SessionError, Stream};
 use crate::{
     dst_core::{
         session::Head,
@@ -16,7 +17,6 @@ use crate::{
         },
     },
     exec::{timeout, Timer},
-    net::{Incoming, SessionError, Stream},
     sys::{net_namespace::Net, socket_address::SocketAddress},
 };
 use core::pin::pin;
