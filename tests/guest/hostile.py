@@ -3,14 +3,18 @@
 """Clients that do what no good one would: hostile.py ATTACK SERVER. Each exits with an error if it is not answered as
 it should be. Port 1026 may be written to, port 1025 only be read; port 1027 has room for one connection that waits."""
 
+import socket
+import struct
 import sys
 import threading
+import time
 
 import peer
 from peer import Peer, message
 
 address = sys.argv[2]
 VICTIM, READ_ONLY_PORT, PACKED = 1026, 1025, 1027
+PEER_NOT_ALLOWED, PEER_UNREACHABLE, PEER_REFUSED = 23, 24, 25
 
 
 def expect(condition, what):
@@ -135,7 +139,7 @@ def requests():
     for what, status, opcode, payload, fields in (
         ("unknown opcode", peer.UNSUPPORTED, 99, b"x" * 1000, {}),
         ("opcode 0", peer.UNSUPPORTED, 0, b"", {}),
-        ("copy-from-peer", peer.UNSUPPORTED, peer.COPY, b"", {}),
+        ("copy-from-peer", peer.UNSUPPORTED, peer.COPY, bytes(512), {"length": 512}),
         ("unknown flags", peer.INVALID, peer.READ, b"", {"length": 512, "flags": 0x8000}),
         ("flag of another opcode", peer.INVALID, peer.READ, b"", {"length": 512, "flags": peer.FUA}),
         ("request with a status", peer.INVALID, peer.READ, b"", {"length": 512, "status": 3}),
@@ -180,6 +184,8 @@ def violations():
         ("write with less", message(peer.WRITE, bytes(512), length=1024)),
         ("write with more", message(peer.WRITE, bytes(1024), length=512)),
         ("read with data", message(peer.READ, bytes(512), length=512)),
+        ("copy without a source", message(peer.COPY, length=512)),
+        ("copy with too much of a source", message(peer.COPY, bytes(1024), length=512)),
         ("ping with data", message(peer.PING, bytes(8))),
         ("short label", message(peer.LABEL_WRITE, bytes(100))),
         ("goodbye for no reason", message(peer.GOODBYE, length=200)),
@@ -204,6 +210,69 @@ def truncated():
         client = admitted(session=b"truncated-%06d" % number)
         client.send(write[:length])
         client.close(reset=number % 2 == 1)
+
+
+def source(where, port, wait_ms=500, family=4, node=b"n" * 16):
+    """The payload of a copy-from-peer."""
+    fields = struct.pack("<BBHI", family, 0, port, wait_ms) + socket.inet_aton(where) + bytes(12)
+    return (fields + b"s" * 16 + node + struct.pack("<Q", 7) + bytes(64) + b"d" * 16).ljust(512, b"\0")
+
+
+def copies():
+    """Copies from nowhere, from where the server may not go, and from one that lies to it."""
+    client = admitted(session=b"copies----------", optional=1)
+
+    def tells(what, status, payload, **fields):
+        begin = time.monotonic()
+        fields = {"length": 512, "epoch": client.epoch, **fields}
+        reply = client.ask(peer.COPY, payload, **fields)
+        expect(reply.status == status, f"{what}: status {reply.status}, expected {status}")
+        expect(time.monotonic() - begin < 20, f"{what}: the answer takes {time.monotonic() - begin} s")
+        reply = client.ask(peer.READ, length=512, epoch=client.epoch)
+        expect(reply.status == peer.OK, f"{what}: the connection is of no use any more")
+
+    own = client.socket.getsockname()[0]
+    for what, payload in (
+        ("nothing", bytes(512)),
+        ("family 7", source(own, 1, family=7)),
+        ("port 0", source(own, 0)),
+        ("no wait", source(own, 1, wait_ms=0)),
+        ("a wait of weeks", source(own, 1, wait_ms=0xFFFFFFFF)),
+        ("everybody", source("255.255.255.255", 1)),
+        ("anybody", source("0.0.0.0", 1)),
+        ("noise", bytes(range(256)) * 2),
+    ):
+        tells(f"copy from {what}", peer.INVALID, payload)
+    for where in ("127.0.0.1", address, "10.99.0.1"):
+        tells(f"copy from {where}", PEER_NOT_ALLOWED, source(where, 1025))
+    tells("copy of nothing", peer.INVALID, source(own, 1), length=0)
+    tells("copy over the end", peer.OUT_OF_RANGE, source(own, 1), offset=client.size - 512, length=1024)
+    tells("copy in another epoch", peer.STALE_EPOCH, source(own, 1), epoch=client.epoch + 1)
+    tells("copy from where nobody is", PEER_UNREACHABLE, source(own, 9))
+    silent = socket.create_server((own, 0))
+    tells("copy from somebody silent", PEER_UNREACHABLE, source(own, silent.getsockname()[1]))
+    for what, status, said in (
+        ("another protocol", PEER_REFUSED, b"HTTP/1.1 200 OK\r\n\r\n" + bytes(512)),
+        ("somebody who leaves", PEER_REFUSED, b""),
+        ("an endless hello", PEER_REFUSED, peer.PREFACE + peer.record(0xFFFFFFFF) + peer.header(peer.HELLO, kind=peer.REPLY)),
+        ("another device", PEER_REFUSED, peer.PREFACE + message(peer.HELLO, peer.hello_reply(size=1 << 20, device=b"x" * 16), kind=peer.REPLY)),
+    ):
+        liar = socket.create_server((own, 0))
+
+        def lie():
+            while True:
+                other = liar.accept()[0]
+                other.sendall(said)
+                other.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=lie, daemon=True).start()
+        tells(f"copy from {what}", status, source(own, liar.getsockname()[1]))
+    # Many at a time, and nobody who waits for the answers.
+    for tag in range(64):
+        client.send(message(peer.COPY, source(own, silent.getsockname()[1], 60000), tag=tag, length=4096, epoch=client.epoch))
+    client.close(reset=True)
+    client = admitted(session=b"copies----------", incarnation=2)
+    client.close()
 
 
 def read_only():

@@ -19,7 +19,8 @@ dd if="$work/victim" of="$victim" bs=1M status=none
 # The good client's disk may be read by everybody. The victim is the evil one's to write.
 on server dst export add "$good" --listen "$(address server):1025" --allow "$(address client)" \
 	--allow "$(address evil)=ro"
-on server dst export add "$victim" --listen "$(address server):1026" --allow "$(address evil)"
+on server dst export add "$victim" --listen "$(address server):1026" --allow "$(address evil)" \
+	--copy-from "$(address evil)"
 on server dst export add "$packed" --listen "$(address server):1027" --allow "$(address evil)" --backlog 1
 on client dst create storage "$(address server):1025"
 pattern $((32 << 20)) 8 >"$work/good"
@@ -63,7 +64,7 @@ good_client_works "before anything happens"
 # Takes as long as a hello may; meanwhile the others go on.
 on evil python3 "$tests/hostile.py" silence "$(address server)" >"$work/silence" 2>&1 &
 silence=$!
-for attack in framing hellos requests violations read_only truncated; do
+for attack in framing hellos requests violations copies read_only truncated; do
 	say "attack: $attack"
 	on evil python3 "$tests/hostile.py" "$attack" "$(address server)"
 	good_client_works "after $attack"
