@@ -24,6 +24,7 @@ mod linear;
 mod member;
 mod migration;
 mod names;
+mod replacement;
 mod request;
 mod samples;
 mod session;

@@ -405,3 +405,25 @@ fn tries_are_not_inherited() {
     assert_eq!(world.table.give_up(1), None);
     assert_eq!(world.table.give_up(0), Some("second"));
 }
+
+#[test]
+fn who_is_cut_off_gets_no_more_exposed() {
+    let mut world = world(4);
+    assert!(world.table.is_cut_off());
+    let (a, b) = (world.open(0), world.open(1));
+    world.written("one", 0, a);
+    world.written("two", 8, b);
+    world.lose(a);
+    assert!(!world.table.is_cut_off());
+    world.lose(b);
+    assert!(world.table.is_cut_off());
+    assert_eq!(world.table.counts().exposed, 2);
+    // What comes meanwhile was never sent.
+    assert_eq!(world.write("three", 16, 0).1, Begin::Waits);
+    assert_eq!(world.table.counts().exposed, 2);
+    // The first connection of another place is the fence for its own requests alone.
+    let a = world.open(0);
+    assert!(!world.table.is_cut_off());
+    assert_eq!(world.table.counts().exposed, 1);
+    assert_eq!(world.goes(a.connection), ["one", "three"]);
+}

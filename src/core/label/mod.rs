@@ -13,6 +13,7 @@ pub mod block;
 pub mod growth;
 pub mod holder;
 pub mod member;
+pub mod replacement;
 pub mod succession;
 
 pub use area::{AreaError, Copy, MetadataArea, AREA_MAX_BYTES, AREA_MIN_BYTES};
@@ -22,4 +23,5 @@ pub use block::{
 pub use growth::{judge_growth, Growth, Newest, Unfinished};
 pub use holder::{holders, seat, Holders, Misplaced, Refusal, Role};
 pub use member::{check_membership, Expected, Mismatch};
+pub use replacement::{recognise, Held, Kin, Unlike};
 pub use succession::{Change, Foreign, NoCopy, Partner};

@@ -100,6 +100,11 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
         out.count() as u32
     }
 
+    /// Whether no connection stands. What [`Counts::exposed`] says then does not grow.
+    pub fn is_cut_off(&self) -> bool {
+        !self.connections.iter().any(|connection| connection.up)
+    }
+
     /// Whether a place would be given.
     pub fn has_room(&self) -> bool {
         self.free_count > 0
