@@ -310,6 +310,12 @@ impl Client {
         self.request(message, &[], bytes).await
     }
 
+    /// Makes stable what the server's cache holds.
+    pub async fn flush(&mut self) -> ClientResult {
+        let message = Message::request(Opcode::Flush, 0, self.reply.epoch);
+        self.request(message, &[], &mut []).await
+    }
+
     /// Makes the storage's owner in `epoch` the only one whose requests are served. When this
     /// returns, older requests have drained.
     pub async fn claim(&mut self, epoch: u64) -> ClientResult {

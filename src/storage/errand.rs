@@ -42,6 +42,8 @@ pub enum Request {
     WriteLabel(Block, bool),
     /// Make the owner of this epoch the only one.
     Claim(u64),
+    /// Make stable what the server's cache holds.
+    Flush,
     /// Read so many bytes from this byte of the data on.
     Read(u64, usize),
 }
@@ -133,6 +135,10 @@ impl Errand {
             }
             Request::Claim(epoch) => {
                 client.claim(*epoch).await?;
+                Ok(Answer::Done)
+            }
+            Request::Flush => {
+                client.flush().await?;
                 Ok(Answer::Done)
             }
             Request::Read(offset, bytes) => {

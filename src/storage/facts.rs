@@ -46,6 +46,8 @@ pub struct Facts {
     pub session: Option<[u8; 16]>,
     /// The label's identity of the node, once there is a label.
     pub uuid: Option<[u8; 16]>,
+    /// The sequence number of the label that was read or written last; 0 before that.
+    pub sequence: u64,
     /// First sector and sectors of the storage on the node, once it was placed.
     pub range: Option<(u64, u64)>,
     /// The node that it is, if it was given behind all nodes, beside another device of that.
@@ -67,6 +69,7 @@ impl Facts {
         device: [0; 16],
         session: None,
         uuid: None,
+        sequence: 0,
         range: None,
         index: None,
     };
@@ -145,6 +148,7 @@ pub fn device_facts(device: &BlockDevice, place: &Place, raw: bool) -> Outcome<F
         device: [0; 16],
         session: None,
         uuid: None,
+        sequence: 0,
         range: None,
         index: None,
     })
@@ -197,6 +201,7 @@ pub fn export_facts(client: &Client, config: &NodeConfig, raw: bool) -> Facts {
         device: reply.device,
         session: None,
         uuid: None,
+        sequence: 0,
         range: None,
         index: None,
     }

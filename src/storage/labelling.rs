@@ -31,30 +31,37 @@ pub fn write_label(
     found: &Found,
     patience: Patience<'_>,
 ) -> Outcome {
-    let Some(device) = member.device() else {
-        let block = Block::of(label)?;
-        let force = !matches!(found, Found::None);
-        return member
-            .call(patience, Request::WriteLabel(block, force))
-            .map(|_| ())
-            .map_err(|error| member.refusal(&error));
-    };
-    let current = match found {
-        Found::Label(choice) => Some(&**choice),
-        _ => None,
-    };
-    label::write(&device, &area_of(member)?, current, label)
-        .map_err(|error| io_fault(member, "write the label", error))
+    match member.device() {
+        None => {
+            let block = Block::of(label)?;
+            let force = !matches!(found, Found::None);
+            member
+                .call(patience, Request::WriteLabel(block, force))
+                .map_err(|error| member.refusal(&error))?;
+        }
+        Some(device) => {
+            let current = match found {
+                Found::Label(choice) => Some(&**choice),
+                _ => None,
+            };
+            label::write(&device, &area_of(member)?, current, label)
+                .map_err(|error| io_fault(member, "write the label", error))?;
+        }
+    }
+    member.learn(|facts| facts.sequence = label.sequence);
+    Ok(())
 }
 
 /// Makes this machine the owner of the node in `epoch`.
 #[inline(never)]
 pub fn claim(member: &Member, epoch: u64, patience: Patience<'_>) -> Outcome {
     let Some(device) = member.device() else {
-        return member
+        member
             .call(patience, Request::Claim(epoch))
-            .map(|_| ())
-            .map_err(|error| member.refusal(&error));
+            .map_err(|error| member.refusal(&error))?;
+        // It records that in the label that was read or written before.
+        member.learn(|facts| facts.sequence = facts.sequence.saturating_add(1));
+        return Ok(());
     };
     let area = area_of(member)?;
     let current = label::read(&device, &area)
@@ -62,7 +69,9 @@ pub fn claim(member: &Member, epoch: u64, patience: Patience<'_>) -> Outcome {
         .map_err(|error| fault!(EIO, None, "{}: {}", member.place(), format_args!("{error}")))?;
     let owned = owned(&current.label, epoch)?;
     label::write(&device, &area, Some(&current), &owned)
-        .map_err(|error| io_fault(member, "write the label", error))
+        .map_err(|error| io_fault(member, "write the label", error))?;
+    member.learn(|facts| facts.sequence = owned.sequence);
+    Ok(())
 }
 
 /// Apart, as labels are large.

@@ -84,6 +84,8 @@ pub struct Lane {
     /// Since when the administrator has suspended the node.
     #[pin]
     suspended: SpinLock<Option<Instant<BootTime>>>,
+    /// All that was acknowledged was stable when the node was suspended.
+    stable: Atomic<bool>,
     /// The task that goes on with parked work.
     #[pin]
     pub(super) issuer: WakerCell,
@@ -123,6 +125,7 @@ impl Lane {
                 write_error <- new_spinlock_irq!(None, "dst_lane_write_error"),
                 shut: Atomic::new(false),
                 suspended <- new_spinlock!(None, "dst_lane_suspended"),
+                stable: Atomic::new(false),
                 issuer <- WakerCell::new(),
             }),
             GFP_KERNEL,
@@ -175,6 +178,7 @@ impl Lane {
             return false;
         }
         *suspended = Some(Instant::now());
+        self.stable.store(false, ordering::Relaxed);
         drop(suspended);
         self.shut();
         true
@@ -187,6 +191,16 @@ impl Lane {
         }
         self.open();
         true
+    }
+
+    /// Notes that all that was acknowledged is stable, as long as the node stays suspended.
+    pub fn note_stable(&self) {
+        self.stable.store(true, ordering::Relaxed);
+    }
+
+    /// Whether all that was acknowledged is known to be stable.
+    pub fn is_stable(&self) -> bool {
+        self.suspended().is_some() && self.stable.load(ordering::Relaxed)
     }
 
     pub(super) fn count(&self, op: Op, bytes: u32, ok: bool) {

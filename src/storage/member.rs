@@ -355,6 +355,7 @@ impl Member {
                     *facts = Facts {
                         session: Some(*session),
                         uuid: known.uuid,
+                        sequence: known.sequence,
                         range: known.range,
                         index: known.index,
                         ..export_facts(made, &self.config, self.raw)

@@ -123,6 +123,14 @@ fn decode(mut block: Block) -> Outcome<Found> {
 
 /// Reads a node's label, over a new connection if the old one was lost. Waits for the node.
 pub fn survey(member: &Member, patience: Patience<'_>) -> Outcome<Found> {
+    let found = read(member, patience)?;
+    if let Some(label) = found.label() {
+        member.learn(|facts| facts.sequence = label.sequence);
+    }
+    Ok(found)
+}
+
+fn read(member: &Member, patience: Patience<'_>) -> Outcome<Found> {
     if let Some(device) = member.device() {
         return read_local(member, &device);
     }

@@ -4,13 +4,16 @@
 //!
 //! I/O to a suspended node waits where I/O to a node without room waits ([`super::parking`]), so
 //! it takes no memory, keeps its order, and ends with the storage. What the node was given before
-//! is not taken back. Nothing else waits, but for flushes: they go to every node that has a
+//! is not taken back; once it was answered, what is in the node's volatile cache is made stable, so that its disk can
+//! be carried elsewhere. Nothing else waits, but for flushes: they go to every node that has a
 //! volatile cache.
 
 use super::{
     config::{NodeSelector, StorageState, Suspension},
+    errand::Request,
     fault::Outcome,
     lane::Lane,
+    node::Target,
     running::Running,
     storage::Storage,
     wait::Deadline,
@@ -64,11 +67,45 @@ impl Storage {
                 });
             }
         }
+        if drained.is_ok() {
+            self.stabilise(&running, index, &deadline);
+        }
         Ok(Suspension {
             index,
             in_flight: active.lane.in_flight(),
             queued: active.lane.waiting.load(ordering::Relaxed),
         })
+    }
+
+    /// Makes stable what a node has acknowledged that has answered all that it was given, so that its disk can be carried
+    /// elsewhere. Where it matters that it is not, that is told.
+    #[inline(never)]
+    fn stabilise(&self, running: &Running, index: u32, deadline: &Deadline) {
+        let member = self.state().members.get(index as usize).cloned();
+        let (Some(volume), Some(member)) = (running.volume().get(), member) else {
+            return;
+        };
+        let Some(node) = volume.nodes().get(index as usize) else {
+            return;
+        };
+        // What has ended by then is at the device.
+        let covers = volume.moments().now();
+        let stable = match &node.target {
+            _ if !node.volatile_cache => true,
+            Target::Local(local) => local.device().flush().is_ok(),
+            Target::Remote(remote) if remote.is_up() => {
+                let flushed = member.call(self.patience(deadline), Request::Flush);
+                member.hang_up();
+                if flushed.is_ok() {
+                    remote.was_flushed(covers);
+                }
+                flushed.is_ok()
+            }
+            Target::Remote(_) | Target::Moving(_) => false,
+        };
+        if stable {
+            node.lane.note_stable();
+        }
     }
 
     /// Lets a suspended node go on; returns its index.

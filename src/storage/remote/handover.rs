@@ -42,6 +42,24 @@ impl Remote {
         self.inner.lock().write_back.inherit(&other);
     }
 
+    /// Takes the place of `other`, with all that is known of its cache: what is in there and was not flushed counts as lost
+    /// once another cache answers. Before the first connection is used.
+    pub fn succeed(&self, other: &Self) {
+        let other = other.inner.lock().write_back;
+        self.inner.lock().write_back = other;
+    }
+
+    /// Whether acknowledged writes would be lost with the server's cache, or are, and no flush has told of that.
+    pub fn is_at_risk(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.write_back.is_at_risk() || inner.write_back.has_untold_loss()
+    }
+
+    /// The server has carried out a flush that was asked for at the moment `covers`, over another connection.
+    pub fn was_flushed(&self, covers: Moment) {
+        self.inner.lock().write_back.flushed_unasked(covers);
+    }
+
     /// Nobody relies on what is lost here: all of it is written again.
     pub fn forget_losses(&self) {
         self.inner.lock().write_back.forget();
