@@ -210,6 +210,10 @@ impl control::Backend for Backend {
         self.jobs.migrate(&self.storages, config)
     }
 
+    fn node_replace(&self, config: MigrateConfig) -> Outcome<Option<u32>> {
+        self.jobs.replace(&self.storages, config)
+    }
+
     fn job_pause(&self, id: u32) -> Outcome {
         self.jobs.pause(id)
     }

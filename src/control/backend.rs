@@ -160,6 +160,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Begins to move a node; returns the number of the job.
     fn node_migrate(&self, config: MigrateConfig) -> Result<u32, Refusal>;
 
+    /// Lets a node go on at another place, if its disk is there, or begins to move it there: then the number of the job.
+    fn node_replace(&self, config: MigrateConfig) -> Result<Option<u32>, Refusal>;
+
     /// Lets a job wait.
     fn job_pause(&self, id: u32) -> Result<(), Refusal>;
 

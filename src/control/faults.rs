@@ -33,7 +33,8 @@ fn attribute(command: u8, field: Field) -> Option<u16> {
         | cmd::NODE_SUSPEND
         | cmd::NODE_RESUME
         | cmd::NODE_CLEAR
-        | cmd::NODE_MIGRATE => node(field),
+        | cmd::NODE_MIGRATE
+        | cmd::NODE_REPLACE => node(field),
         cmd::EXPORT_ADD | cmd::EXPORT_DEL | cmd::EXPORT_SET | cmd::EXPORT_GET => {
             export(command, field)
         }

@@ -67,6 +67,7 @@ impl<B: Backend> Requests<B> {
             cmd::NODE_SUSPEND => self.node_suspend(request),
             cmd::NODE_RESUME => self.node_resume(request),
             cmd::NODE_MIGRATE => self.node_migrate(request),
+            cmd::NODE_REPLACE => self.node_replace(request),
             cmd::EXPORT_ADD => self.export_add(request),
             cmd::EXPORT_DEL => self.export_del(request),
             cmd::EXPORT_SET => self.export_set(request),
@@ -295,6 +296,31 @@ impl<B: Backend> Requests<B> {
             message.put_text(a::STORAGE, storage.as_str())?;
             message.put_u32(a::INDEX, index)?;
             message.put_u32(a::JOB, id)
+        })?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn node_replace(&self, request: &Request<'_>) -> Outcome {
+        use attr::node as a;
+        let config = parse::migration(&request.attributes())?;
+        let (storage, index) = (config.storage, config.device.index.unwrap_or(0));
+        let answer = request.answer()?;
+        let job = self.backend.node_replace(config)?;
+        if let Some(id) = job {
+            self.directories.add_job(&storage, id);
+        }
+        let node = self.backend.node_info(storage.as_str(), index);
+        answer.send(|message| {
+            message.put_text(a::STORAGE, storage.as_str())?;
+            message.put_u32(a::INDEX, index)?;
+            if let Ok(node) = node {
+                message.put_u32(a::STATE, node.state as u32)?;
+            }
+            match job {
+                Some(id) => message.put_u32(a::JOB, id),
+                None => Ok(()),
+            }
         })?;
         Ok(())
     }

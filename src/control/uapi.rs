@@ -1015,6 +1015,16 @@ pub mod cmd {
     /// (EBUSY) if another node moves or another job works on this one, and
     /// (EEXIST) if there is something on the device, but for force.
     pub const NODE_MIGRATE: u8 = 29;
+    /// Replace the device of the node "index" of a running storage by the one
+    /// that the other attributes describe, as for node-add. If that carries
+    /// the node's own label, its disk is at another place: the node goes on
+    /// there at once, and what it has not answered is sent there. Refused
+    /// (EBUSY) if the node is connected and not suspended, and, but for
+    /// force, if requests that change data were sent to the old place and
+    /// not answered; (EINVAL) if the label is older than the last one that
+    /// was written. If the device does not carry the node's label this is
+    /// node-migrate, and the reply tells the number of the job.
+    pub const NODE_REPLACE: u8 = 30;
 }
 
 /// Multicast groups.

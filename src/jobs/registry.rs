@@ -175,6 +175,32 @@ impl Registry {
         Ok(job.begun().id)
     }
 
+    /// Lets a node go on at another place, if it is there, or begins to move it there: then the number of the job.
+    ///
+    /// Errors: see [`storage::storage::Storage::replace`] and [`Self::migrate`].
+    pub fn replace(
+        &self,
+        storages: &storage::Registry,
+        config: MigrateConfig,
+    ) -> Result<Option<u32>> {
+        check_pace(&config.pace)?;
+        let device = config.device.clone();
+        let Some(index) = device.index else {
+            return Err(EINVAL.into());
+        };
+        let goes_on = storages.replace(config.storage.as_str(), index, device, |site| {
+            let claim = Claim {
+                storage: site.number,
+                node: Some(index),
+            };
+            check_conflicts(&self.shared.list.lock().jobs, &claim)
+        })?;
+        match goes_on {
+            true => Ok(None),
+            false => self.migrate(storages, config).map(Some),
+        }
+    }
+
     /// Makes a job for the work that `make` returns, and its thread. Apart, as its frame is large
     /// and a request deep.
     #[inline(never)]
@@ -346,8 +372,7 @@ fn claim_of(site: &Site, config: &JobConfig) -> Claim {
 
 /// Refuses a job that may not run beside those that do.
 fn check_others(jobs: &[Arc<Job>], claim: &Claim) -> Answer {
-    let active = || jobs.iter().filter(|job| !job.has_ended());
-    if active().count() >= MAX_JOBS {
+    if jobs.iter().filter(|job| !job.has_ended()).count() >= MAX_JOBS {
         return Err(fault!(
             ENOSPC,
             None,
@@ -355,7 +380,13 @@ fn check_others(jobs: &[Arc<Job>], claim: &Claim) -> Answer {
             MAX_JOBS
         ));
     }
-    let Some(other) = active().find(|job| job.begun().claim.conflicts(claim)) else {
+    check_conflicts(jobs, claim)
+}
+
+/// Refuses what may not be done beside the jobs that work on the same nodes.
+fn check_conflicts(jobs: &[Arc<Job>], claim: &Claim) -> Answer {
+    let mut active = jobs.iter().filter(|job| !job.has_ended());
+    let Some(other) = active.find(|job| job.begun().claim.conflicts(claim)) else {
         return Ok(());
     };
     let begun = other.begun();

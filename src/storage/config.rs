@@ -123,6 +123,45 @@ pub struct NodeConfig {
     pub retry_limit: Option<u32>,
 }
 
+impl NodeConfig {
+    /// This place for node `index`, which was added as `old`: what is not asked for stays as it was.
+    pub fn instead_of(self, old: &Self, index: u32) -> Self {
+        Self {
+            index: Some(index),
+            place: self.place,
+            start: old.start,
+            size: old.size,
+            force: old.force,
+            fail_fast: self.fail_fast || old.fail_fast,
+            connections: self.connections.or(old.connections),
+            queue_depth: self.queue_depth.or(old.queue_depth),
+            max_transfer: self.max_transfer.or(old.max_transfer),
+            connect_timeout: self.connect_timeout.or(old.connect_timeout),
+            keepalive: self.keepalive.or(old.keepalive),
+            request_timeout: self.request_timeout.or(old.request_timeout),
+            request_tries: self.request_tries.or(old.request_tries),
+            retry_limit: self.retry_limit.or(old.retry_limit),
+        }
+    }
+
+    /// Whether connections to it are made and used as those of `other`.
+    pub fn asks_for_the_same(&self, other: &Self) -> bool {
+        let numbers = |config: &Self| {
+            [
+                config.connections,
+                config.queue_depth,
+                config.max_transfer,
+                config.connect_timeout,
+                config.keepalive,
+                config.request_timeout,
+                config.request_tries,
+                config.retry_limit,
+            ]
+        };
+        self.fail_fast == other.fail_fast && numbers(self) == numbers(other)
+    }
+}
+
 /// Which node of a storage is meant. Everything that is given must match, and only one node may.
 #[derive(Default)]
 pub struct NodeSelector {

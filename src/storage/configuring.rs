@@ -94,7 +94,7 @@ impl Storage {
             (EBUSY, Some(other)) => same_device(&place, other),
             _ => fault,
         })?;
-        self.check_export(&member)?;
+        self.check_export(&member, None)?;
         Ok(member)
     }
 
@@ -152,7 +152,7 @@ impl Storage {
     }
 
     /// Refuses a node that was given before in the same words.
-    fn check_place(&self, place: &Place) -> Outcome {
+    pub(super) fn check_place(&self, place: &Place) -> Outcome {
         let state = self.state();
         let same = state
             .members
@@ -175,7 +175,7 @@ impl Storage {
     }
 
     /// The node that has the device at `place` open, perhaps under another name.
-    fn known_device(&self, place: &Place) -> Option<u32> {
+    pub(super) fn known_device(&self, place: &Place) -> Option<u32> {
         let Place::Local(path) = place else {
             return None;
         };
@@ -193,8 +193,9 @@ impl Storage {
         state.members.iter().find(same).map(|member| member.index())
     }
 
-    /// Refuses an export of a device that is a node already by way of another export or address.
-    fn check_export(&self, member: &Member) -> Outcome {
+    /// Refuses an export of a device that is a node already by way of another export or address, but of the node
+    /// `replaced`.
+    pub(super) fn check_export(&self, member: &Member, replaced: Option<u32>) -> Outcome {
         let device = member.facts().device;
         if device == [0; 16] {
             return Ok(());
@@ -203,7 +204,7 @@ impl Storage {
         let same = state
             .members
             .iter()
-            .find(|other| other.facts().device == device);
+            .find(|other| other.facts().device == device && Some(other.index()) != replaced);
         same.map_or(Ok(()), |other| {
             Err(same_device(member.place(), other.index()))
         })
@@ -266,7 +267,7 @@ impl Storage {
     }
 }
 
-fn same_device(place: &Place, index: u32) -> Fault {
+pub(super) fn same_device(place: &Place, index: u32) -> Fault {
     fault!(
         EEXIST,
         None,
@@ -276,7 +277,7 @@ fn same_device(place: &Place, index: u32) -> Fault {
     )
 }
 
-fn check_limits(config: &NodeConfig) -> Outcome {
+pub(super) fn check_limits(config: &NodeConfig) -> Outcome {
     let bad = |field, name: &str, most: u32| {
         Err(fault!(
             EINVAL,

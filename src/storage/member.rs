@@ -11,11 +11,11 @@ use super::{
     errand::{self, Answer, Errand, Request},
     facts::{device_facts, export_facts, Facts},
     fault::{Fault, Outcome},
-    remote::Settings,
+    remote::{Known, Settings},
     wait::Patience,
 };
 use crate::{
-    dst_core::transaction::MAX_CONNECTIONS,
+    dst_core::{label::Label, transaction::MAX_CONNECTIONS},
     exec::Pools,
     fault,
     net::client::{Client, ClientError, ClientResult, Identity},
@@ -400,6 +400,66 @@ impl Member {
         let client = client.take()?;
         *running = Some((storage, epoch));
         Some((client, identity))
+    }
+
+    /// The same node of a running storage where `config` says that its export is now, of which `facts` were told. Its session
+    /// goes on. May sleep. Errors: `ENOMEM`; `EINVAL` for a local one.
+    pub fn elsewhere(&self, config: NodeConfig, facts: &Facts) -> Result<Arc<Self>> {
+        let link = match &*self.link.lock() {
+            Link::Remote {
+                session,
+                incarnation,
+                running,
+                ..
+            } => Link::Remote {
+                client: None,
+                session: *session,
+                incarnation: *incarnation,
+                running: *running,
+            },
+            Link::Local(_) => return Err(EINVAL),
+        };
+        let facts = Facts {
+            device: facts.device,
+            version: facts.version,
+            epoch: facts.epoch,
+            ..self.facts()
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                config,
+                net: self.net.clone(),
+                raw: self.raw,
+                write: self.write,
+                storage: self.storage,
+                facts <- new_mutex!(facts, "dst_member_facts"),
+                link <- new_mutex!(link, "dst_member_link"),
+                pools: self.pools.clone(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Goes on with the session that `other` has used.
+    pub fn resume_session(&self, other: &Self) {
+        let used = match &*other.link.lock() {
+            Link::Remote { incarnation, .. } => *incarnation,
+            Link::Local(_) => return,
+        };
+        if let Link::Remote { incarnation, .. } = &mut *self.link.lock() {
+            *incarnation = used.max(*incarnation);
+        }
+    }
+
+    /// What the export is, over the connection that stands; `label` as it was read.
+    pub fn known(&self, label: &Label) -> Option<Known> {
+        match &*self.link.lock() {
+            Link::Remote {
+                client: Some(client),
+                ..
+            } => Some(Known::of(client, Some((label.storage, label.node)))),
+            _ => None,
+        }
     }
 
     /// Closes the connection that the requests to a node of a running storage have made.

@@ -81,6 +81,20 @@ impl Storage {
 
     /// The node with this index, if it can move now.
     fn movable(&self, running: &Running, index: u32) -> Outcome<Arc<Member>> {
+        let old = self.settled_node(running, index)?;
+        let volume = running.volume().get().ok_or(ECANCELED)?;
+        let node = volume.nodes().get(index as usize).ok_or(ENOENT)?;
+        let words = match node.hindrance() {
+            None => return Ok(old),
+            Some(Hindrance::Suspended) => "is suspended; let it go on first (dst resume)",
+            Some(Hindrance::Away) => "is away; wait until it is connected",
+            Some(Hindrance::Lost) => "was given up: there is nothing to copy from",
+        };
+        Err(fault!(EAGAIN, Field::Index, "node {} {}", index, words))
+    }
+
+    /// The node with this index, of a storage whose labels say where its nodes are, none of which moves.
+    pub(super) fn settled_node(&self, running: &Running, index: u32) -> Outcome<Arc<Member>> {
         let name = self.config().name;
         let name = name.as_str();
         let which = NodeSelector {
@@ -110,15 +124,7 @@ impl Storage {
             ));
         }
         check_still(running)?;
-        let volume = running.volume().get().ok_or(ECANCELED)?;
-        let node = volume.nodes().get(index as usize).ok_or(ENOENT)?;
-        let words = match node.hindrance() {
-            None => return Ok(old),
-            Some(Hindrance::Suspended) => "is suspended; let it go on first (dst resume)",
-            Some(Hindrance::Away) => "is away; wait until it is connected",
-            Some(Hindrance::Lost) => "was given up: there is nothing to copy from",
-        };
-        Err(fault!(EAGAIN, Field::Index, "node {} {}", index, words))
+        Ok(old)
     }
 
     /// Checks and labels the new device, and lets the node's requests go the way of one that moves.

@@ -16,6 +16,8 @@
 //! | [`migrating`]  | a node begins to move to another device                               |
 //! | [`moving`]     | the way of requests to a node that moves                              |
 //! | [`mover`]      | the steps that change its labels, and its end                         |
+//! | [`replacing`]  | a node goes on at another place                                         |
+//! | [`exchanging`] | the parts of a suspended node are exchanged for others                |
 //! | [`suspending`] | suspending nodes while the storage runs                               |
 //! | [`beside`]     | work on the nodes beside the I/O of the disk                           |
 //! | [`moments`]    | the clock of flushes                                                  |
@@ -71,6 +73,7 @@ pub mod configuring;
 mod direct;
 pub mod disk;
 pub mod errand;
+pub mod exchanging;
 pub mod facts;
 pub mod fault;
 pub mod growing;
@@ -92,6 +95,7 @@ pub mod parking;
 pub mod piece;
 pub mod registry;
 pub mod remote;
+pub mod replacing;
 pub mod running;
 pub mod seed;
 #[allow(clippy::module_inception)]

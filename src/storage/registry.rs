@@ -243,6 +243,17 @@ impl Registry {
         Ok(self.find(storage)?.migrate(index, device, begin)?)
     }
 
+    /// Lets a node go on at another place, if it is there: see [`Storage::replace`].
+    pub fn replace(
+        &self,
+        storage: &str,
+        index: u32,
+        device: NodeConfig,
+        idle: impl FnOnce(&Site) -> Outcome,
+    ) -> Answer<bool> {
+        Ok(self.find(storage)?.replace(index, device, idle)?)
+    }
+
     /// Lets a suspended node go on; returns its index.
     pub fn node_resume(&self, storage: &str, which: &NodeSelector) -> Answer<u32> {
         Ok(self.find(storage)?.node_resume(which)?)

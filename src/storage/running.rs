@@ -251,6 +251,22 @@ impl Running {
         Some(former)
     }
 
+    /// Keeps the parts of a node in the place of those that it had, which are returned; nobody uses these. Stops the new ones
+    /// if all I/O fails. Called with the storage's operation lock held.
+    pub fn exchange(&self, index: u32, parts: Arc<Active>) -> Option<Arc<Active>> {
+        let former = {
+            let mut nodes = self.nodes.lock();
+            let place = nodes.get_mut(index as usize)?;
+            core::mem::replace(place, parts.clone())
+        };
+        if self.is_failing() {
+            // Who lets all I/O fail may have looked before.
+            parts.stop();
+            parts.join();
+        }
+        Some(former)
+    }
+
     /// Forgets the device that a node was to move to; nobody uses it.
     pub fn turn_back(&self) {
         let device = self.arriving.lock().take();

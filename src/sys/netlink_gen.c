@@ -250,6 +250,27 @@ static const struct nla_policy dst_node_migrate_nl_policy[DST_A_NODE_MIN_RATE + 
 	[DST_A_NODE_MIN_RATE] = { .type = NLA_UINT, },
 };
 
+/* DST_CMD_NODE_REPLACE - do */
+static const struct nla_policy dst_node_replace_nl_policy[DST_A_NODE_MIN_RATE + 1] = {
+	[DST_A_NODE_STORAGE] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_NODE_INDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &dst_a_node_index_range),
+	[DST_A_NODE_KIND] = NLA_POLICY_MAX(NLA_U32, 1),
+	[DST_A_NODE_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
+	[DST_A_NODE_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
+	[DST_A_NODE_EXPORT] = { .type = NLA_NUL_STRING, .len = DST_NAME_LEN, },
+	[DST_A_NODE_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0xf),
+	[DST_A_NODE_CONNECTIONS] = NLA_POLICY_RANGE(NLA_U32, 1, 16),
+	[DST_A_NODE_QUEUE_DEPTH] = NLA_POLICY_RANGE(NLA_U32, 1, 4096),
+	[DST_A_NODE_MAX_TRANSFER] = { .type = NLA_U32, },
+	[DST_A_NODE_CONNECT_TIMEOUT] = { .type = NLA_U32, },
+	[DST_A_NODE_KEEPALIVE] = { .type = NLA_U32, },
+	[DST_A_NODE_RETRY_LIMIT] = { .type = NLA_U32, },
+	[DST_A_NODE_REQUEST_TIMEOUT] = { .type = NLA_U32, },
+	[DST_A_NODE_REQUEST_TRIES] = { .type = NLA_U32, },
+	[DST_A_NODE_RATE_LIMIT] = { .type = NLA_UINT, },
+	[DST_A_NODE_MIN_RATE] = { .type = NLA_UINT, },
+};
+
 /* Ops table for dst */
 static const struct genl_split_ops dst_blk_nl_ops[] = {
 	{
@@ -465,6 +486,14 @@ static const struct genl_split_ops dst_blk_nl_ops[] = {
 		.pre_doit	= dst_blk_genl_permit,
 		.doit		= dst_blk_nl_node_migrate_doit,
 		.policy		= dst_node_migrate_nl_policy,
+		.maxattr	= DST_A_NODE_MIN_RATE,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= DST_CMD_NODE_REPLACE,
+		.pre_doit	= dst_blk_genl_permit,
+		.doit		= dst_blk_nl_node_replace_doit,
+		.policy		= dst_node_replace_nl_policy,
 		.maxattr	= DST_A_NODE_MIN_RATE,
 		.flags		= GENL_CMD_CAP_DO,
 	},

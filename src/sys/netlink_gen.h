@@ -50,6 +50,7 @@ int dst_blk_nl_job_resume_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_job_cancel_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_job_set_doit(struct sk_buff *skb, struct genl_info *info);
 int dst_blk_nl_node_migrate_doit(struct sk_buff *skb, struct genl_info *info);
+int dst_blk_nl_node_replace_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DST_NLGRP_EVENTS,

@@ -113,13 +113,9 @@ impl Remote {
             errno: ETIMEDOUT.to_errno(),
             words,
         };
+        let address = inner.seat.address;
         drop(inner);
-        pr_warn_ratelimited!(
-            "node {}: connection {}: {}\n",
-            self.settings.address,
-            at,
-            words
-        );
+        pr_warn_ratelimited!("node {}: connection {}: {}\n", address, at, words);
         sender.close();
     }
 }

@@ -27,20 +27,23 @@ const FIXED: u32 = export_flags::READ_ONLY | export_flags::RAW | export_flags::V
 impl Known {
     /// What `client` is connected to; reads the label unless the node is used raw.
     pub async fn learn(client: &mut Client) -> core::result::Result<Self, ClientError> {
-        let negotiated = *client.negotiated();
-        let reply = *client.reply();
         let mut label = None;
-        if !negotiated.has(export_flags::RAW) {
+        if !client.negotiated().has(export_flags::RAW) {
             let mut block = Block::new()?;
             if client.read_label(block.bytes_mut()).await? {
                 label = block.label().ok().map(|label| (label.storage, label.node));
             }
         }
-        Ok(Self {
-            reply,
-            negotiated,
+        Ok(Self::of(client, label))
+    }
+
+    /// What `client` is connected to, where the label says that this storage and node are.
+    pub fn of(client: &Client, label: Option<([u8; 16], [u8; 16])>) -> Self {
+        Self {
+            reply: *client.reply(),
+            negotiated: *client.negotiated(),
             label,
-        })
+        }
     }
 
     /// Whether `now` is the same node; what differs otherwise.

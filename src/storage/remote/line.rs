@@ -183,6 +183,13 @@ impl Inner {
         self.sum_up();
     }
 
+    /// Whatever kept the connections from standing is over.
+    pub(super) fn begin_anew(&mut self) {
+        for at in 0..self.lines.len() {
+            self.set_phase(at, Phase::Connecting, Trouble::NONE);
+        }
+    }
+
     /// Every connection has failed, with the node.
     pub(super) fn set_failed(&mut self) {
         for line in self.lines.iter_mut() {

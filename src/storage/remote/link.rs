@@ -6,6 +6,7 @@
 use super::{
     known::Known,
     line::{Phase, Trouble},
+    relocate::Turn,
     request::{self, to_status},
     Answer, Inner, Remote,
 };
@@ -36,7 +37,6 @@ use kernel::{
         atomic::{ordering, Atomic},
         Arc,
     },
-    time::Delta,
 };
 
 /// Milliseconds before a server is asked again that drains an earlier connection. It waits for that
@@ -110,15 +110,17 @@ impl Remote {
     /// storage was started on.
     pub async fn supervise(self: Arc<Self>, at: u16, first: Option<Client>, mut timer: Timer) {
         let at = usize::from(at);
+        let mut turn = self.turn();
         let mut client = first;
         let mut backoff = Backoff::new(Backoff::FIRST_MS, Backoff::LIMIT_MS);
         if client.is_none() {
             self.until_known(at).await;
-            client = self.reconnect(at).await;
+            turn = self.turn();
+            client = self.reconnect(at, turn).await;
         }
         loop {
             if let Some(client) = client.take() {
-                self.use_client(at, client, &mut backoff).await;
+                self.use_client(at, turn, client, &mut backoff).await;
             }
             if self.is_failed() {
                 // There is nothing to be done until the task is cancelled.
@@ -128,8 +130,11 @@ impl Remote {
                 true => DRAINING_MS,
                 false => backoff.next(random::number()),
             };
-            timer.sleep(Delta::from_millis(delay.into())).await;
-            client = self.reconnect(at).await;
+            if self.rest(at, turn, delay, &mut timer).await {
+                backoff.reset();
+            }
+            turn = self.turn();
+            client = self.reconnect(at, turn).await;
         }
     }
 
@@ -156,8 +161,14 @@ impl Remote {
             .is_some_and(|line| line.trouble.errno == -draining)
     }
 
-    /// Uses a connection until it is lost, if it is to the right node.
-    async fn use_client(self: &Arc<Self>, at: usize, client: Client, backoff: &mut Backoff) {
+    /// Uses a connection that was begun in `turn` until it is lost, if it is to the right node.
+    async fn use_client(
+        self: &Arc<Self>,
+        at: usize,
+        turn: Turn,
+        client: Client,
+        backoff: &mut Backoff,
+    ) {
         self.inner
             .lock()
             .set_phase(at, Phase::Connecting, Trouble::NONE);
@@ -168,7 +179,7 @@ impl Remote {
                 return self.end_or_resume(true);
             }
             Err(Unlike::Other(reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", self.settings.address, reason);
+                pr_warn_ratelimited!("node {}: {}\n", self.address(), reason);
                 let trouble = Trouble::said(EEXIST, &reason);
                 self.inner.lock().set_phase(at, Phase::Refused, trouble);
                 return self.end_or_resume(true);
@@ -176,10 +187,14 @@ impl Remote {
         };
         backoff.reset();
         let (incoming, negotiated, _) = client.into_incoming();
-        let lost = self.serve(at, incoming, &negotiated, &known).await;
-        // A deletion closes the connection itself.
+        let lost = self.serve(at, turn, incoming, &negotiated, &known).await;
+        // A deletion closes the connection itself, and so does who sends the node elsewhere.
         if self.is_failed() {
             return;
+        }
+        if !self.is_current(turn) {
+            let mut inner = self.inner.lock();
+            return inner.set_phase(at, Phase::Connecting, Trouble::NONE);
         }
         let mut trouble = lost.trouble();
         let mut inner = self.inner.lock();
@@ -190,11 +205,7 @@ impl Remote {
         inner.set_phase(at, Phase::Waiting, trouble);
         drop(inner);
         if given_up.is_none() {
-            pr_warn_ratelimited!(
-                "node {}: connection lost: {}\n",
-                self.settings.address,
-                lost
-            );
+            pr_warn_ratelimited!("node {}: connection lost: {}\n", self.address(), lost);
         }
     }
 
@@ -210,7 +221,8 @@ impl Remote {
         Ok((client, now))
     }
 
-    async fn reconnect(self: &Arc<Self>, at: usize) -> Option<Client> {
+    async fn reconnect(self: &Arc<Self>, at: usize, turn: Turn) -> Option<Client> {
+        let (address, export) = self.destination(turn)?;
         let mut identity = self.identity;
         let number = self.attempts.fetch_add(1, ordering::Relaxed);
         identity.incarnation = identity
@@ -218,13 +230,15 @@ impl Remote {
             .saturating_add(number)
             .saturating_add(1);
         identity.connection = at as u16;
+        identity.export = export;
         identity.epoch = self.epoch.load(ordering::Relaxed);
         let settings = &self.settings;
-        let (net, address) = (&settings.net, settings.address);
-        match Client::connect(net, address, identity, settings.connect_ms).await {
+        match Client::connect(&settings.net, address, identity, settings.connect_ms).await {
+            // What the former place says does not matter any more.
+            _ if !self.is_current(turn) => None,
             Ok(client) => Some(client),
             Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", settings.address, reason);
+                pr_warn_ratelimited!("node {}: {}\n", address, reason);
                 let trouble = Trouble::said(ESTALE, &reason);
                 let mut inner = self.inner.lock();
                 inner.set_phase(at, Phase::Refused, trouble);
@@ -253,7 +267,7 @@ impl Remote {
         }
         drop(inner);
         if !announced && trouble.errno != before {
-            pr_warn_ratelimited!("node {}: {}\n", self.settings.address, error);
+            pr_warn_ratelimited!("node {}: {}\n", self.address(), error);
         }
     }
 
@@ -261,6 +275,7 @@ impl Remote {
     async fn serve(
         self: &Arc<Self>,
         at: usize,
+        turn: Turn,
         mut incoming: Incoming,
         negotiated: &Negotiated,
         known: &Known,
@@ -272,7 +287,7 @@ impl Remote {
             Ok(sender) => sender,
             Err(error) => return Lost::Session(error.into()),
         };
-        let lost = match self.put_up(at, &sender, known.cache()) {
+        let lost = match self.put_up(at, turn, &sender, known.cache()) {
             Some((link, life)) => {
                 let incarnation = Incarnation { at, link, life };
                 match self.receive(&mut incoming, &incarnation).await {

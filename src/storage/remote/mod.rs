@@ -6,7 +6,8 @@
 //! and one or several connections. Each of them has two tasks ([`link`]): the supervisor connects,
 //! receives replies while the connection stands, and afterwards connects again; the sender sends
 //! what submitters could not. A submitter sends its request itself ([`requests`]) when nobody else is
-//! sending on the connection that it has chosen. [`guard`] looks after what takes too long.
+//! sending on the connection that it has chosen. [`guard`] looks after what takes too long. The export may
+//! come to be elsewhere ([`relocate`]).
 //!
 //! Who owns a piece is a matter of types: the table, the sender (a write whose data is being
 //! read) or the receiver (a read whose pages are being filled). A bio can therefore not end while
@@ -20,9 +21,10 @@
 
 mod guard;
 mod handover;
-pub mod known;
+mod known;
 mod line;
 pub mod link;
+mod relocate;
 pub mod request;
 mod requests;
 
@@ -46,13 +48,15 @@ use kernel::{
     },
     time::{BootTime, Instant, Monotonic},
 };
-use known::Known;
+pub use known::Known;
 use line::Line;
 pub use line::{Phase, Standing, Trouble};
+pub use relocate::InTheWay;
+use relocate::Seat;
 
 /// What is shared by all connections of a node.
 pub struct Settings {
-    /// Where the export is.
+    /// Where the export is, at first.
     pub address: SocketAddress,
     /// The name space in which connections are made.
     pub net: Net,
@@ -88,6 +92,7 @@ struct Inner {
     write_back: WriteBack,
     /// The node as it was when the storage started; `None` until the first connection has learnt it.
     known: Option<Known>,
+    seat: Seat,
     failed: Option<Status>,
     /// Identity of the device, as the last hello reply told it.
     device: [u8; 16],
@@ -107,6 +112,9 @@ struct Cells {
     /// The supervisor's, until the node is known.
     #[pin]
     known: WakerCell,
+    /// The supervisor's, before it tries to connect again.
+    #[pin]
+    called: WakerCell,
     /// When something came last, in milliseconds of [`Remote::now`].
     heard: Atomic<u64>,
     counters: Counters,
@@ -191,6 +199,7 @@ impl Remote {
         for _ in 0..depth {
             places.push(Place::new(), GFP_KERNEL)?;
         }
+        let seat = Seat::new(settings.address, identity.export);
         let count = usize::from(settings.connections);
         let mut lines = KVec::with_capacity(count, GFP_KERNEL)?;
         let mut cells = KVec::with_capacity(count, GFP_KERNEL)?;
@@ -200,6 +209,7 @@ impl Remote {
                 pin_init!(Cells {
                     connected <- WakerCell::new(),
                     known <- WakerCell::new(),
+                    called <- WakerCell::new(),
                     heard: Atomic::new(0),
                     counters: Counters {
                         answered: Atomic::new(0),
@@ -222,6 +232,7 @@ impl Remote {
                         lines,
                         write_back: WriteBack::new(),
                         known: None,
+                        seat,
                         failed: None,
                         device: [0; 16],
                         copy_refusal: None,
@@ -244,8 +255,8 @@ impl Remote {
     }
 
     /// Where the export is.
-    pub fn address(&self) -> &SocketAddress {
-        &self.settings.address
+    pub fn address(&self) -> SocketAddress {
+        self.inner.lock().seat.address
     }
 
     /// How many connections there are, whether they stand or not.

@@ -5,6 +5,7 @@
 
 use super::{
     line::{Line, Phase, Trouble},
+    relocate::Turn,
     request::{self, Outgoing},
     Answer, Inner, Remote, Right, Ticket,
 };
@@ -347,17 +348,18 @@ impl Remote {
 
     /// Makes `sender` the way of connection `at`, whose server has told of its cache as `identity`,
     /// and sends what earlier ones left unanswered. The fence: the server has drained those of this
-    /// connection. `None` if the node was given up meanwhile.
+    /// connection. `None` if the node was given up meanwhile, or is elsewhere since `turn`.
     pub(super) fn put_up(
         self: &Arc<Self>,
         at: usize,
+        turn: Turn,
         sender: &Queue,
         identity: Identity,
     ) -> Option<(Link, Life)> {
         self.hears(at);
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        if inner.failed.is_some() {
+        if inner.failed.is_some() || !inner.seat.is_current(turn) {
             return None;
         }
         let life = match self.moments {
