@@ -70,7 +70,11 @@ pub fn hint(form: Form, request: &Request, error: &Error) -> Option<String> {
         "storage-get" | "storage-set" if errno == ENOENT => {
             Some("\"dst status\" lists the storages".into())
         }
-        "node-suspend" | "node-resume" | "node-clear" => suspension(request, errno, attribute),
+        // What can be done is in the refusal.
+        "node-replace" if errno != ENOENT => None,
+        "node-suspend" | "node-resume" | "node-clear" | "node-replace" => {
+            suspension(request, errno, attribute)
+        }
         "node-add" | "node-del" => node(request, errno, attribute, error),
         "export-add" => export_add(errno, attribute),
         "job-begin" => job_begin(request, errno, attribute),

@@ -236,6 +236,13 @@ pub fn node_migrate(storage: &str, new: &NewNode, pace: Pace) -> Request {
         .maybe(attr::node::MIN_RATE, uint_value(pace.floor))
 }
 
+/// Replaces the node with the index of `new` by what is there.
+pub fn node_replace(storage: &str, new: &NewNode, pace: Pace) -> Request {
+    new_node(node(cmd::NODE_REPLACE, "node-replace"), storage, new)
+        .maybe(attr::node::RATE_LIMIT, uint_value(pace.limit))
+        .maybe(attr::node::MIN_RATE, uint_value(pace.floor))
+}
+
 fn new_node(request: Request, storage: &str, new: &NewNode) -> Request {
     use uapi::{node_flags, node_kind};
     let o = &new.options;

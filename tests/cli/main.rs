@@ -13,6 +13,7 @@ mod job;
 mod label;
 mod legacy;
 mod output;
+mod replace;
 mod restore;
 mod save;
 mod spec;

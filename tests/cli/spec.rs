@@ -99,6 +99,7 @@ fn commands_have_the_numbers_of_the_specification() {
         ("job-cancel", cmd::JOB_CANCEL),
         ("job-set", cmd::JOB_SET),
         ("node-migrate", cmd::NODE_MIGRATE),
+        ("node-replace", cmd::NODE_REPLACE),
     ] {
         assert_eq!(names[usize::from(number) - 1], name);
     }

@@ -6,6 +6,7 @@ pub mod boot;
 pub mod export;
 pub mod job;
 pub mod legacy;
+pub mod replace;
 pub mod verbs;
 
 pub use legacy::Legacy;

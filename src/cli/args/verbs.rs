@@ -78,6 +78,8 @@ pub enum Verb {
     Add(Add),
     /// Remove a node from a storage that is not started
     Remove(Remove),
+    /// Replace a node by the same disk at another place, or by another disk
+    Replace(super::replace::Replace),
     /// Suspend a node of a running storage: its I/O waits, all other I/O goes on
     Suspend(Suspend),
     /// Let a suspended node go on

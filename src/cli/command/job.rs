@@ -3,7 +3,8 @@
 //! Jobs: beginning them, looking at them, and telling them what to do.
 
 use crate::args::job::{JobVerb, List, Migrate, Pace, Set, Verify, Watch, Which};
-use crate::command::node::prepare;
+use crate::args::verbs::NodeArgs;
+use crate::command::node::{prepare, Prepared};
 use crate::command::storage::{check_name, node_options};
 use crate::env::Env;
 use crate::error::{Error, Exit};
@@ -17,7 +18,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Milliseconds between two looks at a job that was begun just now.
-const LOOK_MS: u32 = 500;
+pub(super) const LOOK_MS: u32 = 500;
 
 /// `dst job`
 pub fn run(env: &mut Env<'_>, verb: &JobVerb) -> Result<(), Error> {
@@ -34,7 +35,8 @@ pub fn run(env: &mut Env<'_>, verb: &JobVerb) -> Result<(), Error> {
     }
 }
 
-fn pace(pace: &Pace) -> ops::Pace {
+/// How fast a job may be, as it was asked for.
+pub(super) fn pace(pace: &Pace) -> ops::Pace {
     ops::Pace {
         limit: pace.rate_limit,
         floor: pace.min_rate,
@@ -65,21 +67,31 @@ fn verify(env: &mut Env<'_>, args: &Verify) -> Result<(), Error> {
     env.finish(&client, &text, data)
 }
 
-fn migrate(env: &mut Env<'_>, args: &Migrate) -> Result<(), Error> {
-    let (storage, node) = (&args.storage, args.node);
-    check_name(storage)?;
-    let spec = node::parse(&args.device).map_err(Error::usage)?;
+/// The device, or the address, to which node `node` is to come.
+pub(super) fn device_for(
+    env: &Env<'_>,
+    node: u32,
+    device: &str,
+    options: &NodeArgs,
+    force: bool,
+) -> Result<Prepared, Error> {
+    let spec = node::parse(device).map_err(Error::usage)?;
     if spec.index.is_some() || spec.start.is_some() || spec.size.is_some() {
         return Err(Error::usage(format!(
-            "\"{}\": the node keeps its index, start and size; give only where it is to be",
-            args.device
+            "\"{device}\": the node keeps its index, start and size; give only where it is to be"
         )));
     }
     let spec = NodeSpec {
         index: Some(node),
         ..spec
     };
-    let device = prepare(env, &spec, &node_options(&args.options, args.force))?;
+    prepare(env, &spec, &node_options(options, force))
+}
+
+fn migrate(env: &mut Env<'_>, args: &Migrate) -> Result<(), Error> {
+    let (storage, node) = (&args.storage, args.node);
+    check_name(storage)?;
+    let device = device_for(env, node, &args.device, &args.options, args.force)?;
     let what = format!("cannot move node {node} of storage \"{storage}\"");
     let mut client = env.client(&what)?;
     // The module labels the device, and waits for the node, before it answers.
@@ -251,7 +263,12 @@ fn watch(env: &mut Env<'_>, args: &Watch) -> Result<(), Error> {
 
 /// Shows how far a job is until it ends. On a terminal there is a bar; elsewhere a line for each
 /// change that a person can see.
-fn follow(env: &mut Env<'_>, client: &mut Client, id: u32, interval_ms: u32) -> Result<(), Error> {
+pub(super) fn follow(
+    env: &mut Env<'_>,
+    client: &mut Client,
+    id: u32,
+    interval_ms: u32,
+) -> Result<(), Error> {
     let bar = env.progress.then(|| make_bar(&ProgressDrawTarget::stderr));
     let mut told = None;
     let job = loop {

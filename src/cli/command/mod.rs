@@ -11,6 +11,7 @@ pub mod job;
 pub mod label;
 pub mod legacy;
 pub mod node;
+pub mod replace;
 pub mod restore;
 pub mod save;
 pub mod shell;
@@ -30,6 +31,7 @@ pub fn run(env: &mut Env<'_>, verb: &Verb) -> Result<(), Error> {
         Verb::Create(args) => storage::create(env, args),
         Verb::Add(args) => node::add(env, args),
         Verb::Remove(args) => node::remove(env, args),
+        Verb::Replace(args) => replace::run(env, args),
         Verb::Suspend(args) => suspend::suspend(env, args),
         Verb::Resume(args) => suspend::resume(env, args),
         Verb::Clear(args) => suspend::clear(env, args),

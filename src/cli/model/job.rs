@@ -87,6 +87,21 @@ pub fn moving(attributes: &[u8]) -> Read<u64> {
     Moving::decode(attributes).map(|moving| moving.job)
 }
 
+record! {
+    /// The answer to a request to replace a node.
+    Replaced from node {
+        /// What the node is doing.
+        state: Option<String> = STATE by named(uapi::node_state::NAMES);
+        /// Number of the job that moves it, if it has to be moved.
+        job: Option<u64> = JOB by number;
+    }
+}
+
+/// What has become of a node that was to be replaced.
+pub fn replaced(attributes: &[u8]) -> Read<Replaced> {
+    Replaced::decode(attributes)
+}
+
 /// The number that a job was given.
 pub fn begun(attributes: &[u8]) -> Read<u64> {
     Job::decode(attributes).map(|job| job.id)

@@ -214,6 +214,7 @@ impl Kernel {
             cmd::NODE_RESUME => self.node_suspend(&given, false),
             cmd::NODE_CLEAR => self.node_clear(&given),
             cmd::NODE_MIGRATE => super::jobs::migrate(&mut self.jobs, &given),
+            cmd::NODE_REPLACE => self.node_replace(&given),
             cmd::NODE_GET => {
                 let only = given.text(attr::node::STORAGE);
                 let wanted = |s: &&Storage| only.as_ref().is_none_or(|name| *name == s.name);

@@ -27,6 +27,27 @@ impl Kernel {
         Ok(vec![reply])
     }
 
+    /// Exports have the node's own disk, local devices have not.
+    pub(super) fn node_replace(&mut self, given: &Given<'_>) -> Answer {
+        if given.text(attr::node::PATH).is_some() {
+            return super::jobs::migrate(&mut self.jobs, given);
+        }
+        let name = given.text(attr::node::STORAGE).unwrap();
+        let index = given.number(attr::node::INDEX).unwrap();
+        let storage = self.find(&name, attr::node::STORAGE)?;
+        let node = &storage.nodes[usize::try_from(index).unwrap()];
+        let state = match node.suspended {
+            true => uapi::node_state::SUSPENDED,
+            false => uapi::node_state::CONNECTING,
+        };
+        let mut reply = AttrWriter::new();
+        reply
+            .string(attr::node::STORAGE, &name)
+            .u32(attr::node::INDEX, node.index)
+            .u32(attr::node::STATE, state);
+        Ok(vec![reply])
+    }
+
     pub(super) fn node_suspend(&mut self, given: &Given<'_>, suspend: bool) -> Answer {
         let name = given.text(attr::node::STORAGE).unwrap();
         let storage = self.find(&name, attr::node::STORAGE)?;

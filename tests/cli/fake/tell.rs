@@ -139,6 +139,7 @@ pub(crate) fn describe(command: u8, attrs: Attrs<'_>) -> String {
         cmd::NODE_GET => ("node-get", attr::node::NAMES),
         cmd::NODE_CLEAR => ("node-clear", attr::node::NAMES),
         cmd::NODE_MIGRATE => ("node-migrate", attr::node::NAMES),
+        cmd::NODE_REPLACE => ("node-replace", attr::node::NAMES),
         cmd::NODE_SUSPEND => ("node-suspend", attr::node::NAMES),
         cmd::NODE_RESUME => ("node-resume", attr::node::NAMES),
         cmd::EXPORT_ADD => ("export-add", attr::export::NAMES),
