@@ -18,7 +18,7 @@ use crate::{
         wire::{self, check_reply, Message, Negotiated, Opcode, Reason},
         write_back::{Life, Verdict},
     },
-    exec::{wait_for, yield_now, Timer},
+    exec::{select, wait_for, yield_now, Either, Timer},
     net::{
         client::{Client, ClientError},
         Budget, Incoming, Sender, SessionError,
@@ -30,7 +30,7 @@ use crate::{
         random,
     },
 };
-use core::task::Poll;
+use core::{pin::pin, task::Poll};
 use kernel::{
     prelude::*,
     sync::{
@@ -233,9 +233,15 @@ impl Remote {
         identity.export = export;
         identity.epoch = self.epoch.load(ordering::Relaxed);
         let settings = &self.settings;
-        match Client::connect(&settings.net, address, identity, settings.connect_ms).await {
+        let limit = settings.connect_ms;
+        let attempt = pin!(Client::connect(&settings.net, address, identity, limit));
+        let called = pin!(self.called(at, turn));
+        let made = match select(called, attempt).await {
+            Either::Second(made) if self.is_current(turn) => made,
             // What the former place says does not matter any more.
-            _ if !self.is_current(turn) => None,
+            _ => return None,
+        };
+        match made {
             Ok(client) => Some(client),
             Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
                 pr_warn_ratelimited!("node {}: {}\n", address, reason);

@@ -92,7 +92,13 @@ impl Remote {
     /// then `true`.
     pub(super) async fn rest(&self, at: usize, turn: Turn, delay: u32, timer: &mut Timer) -> bool {
         let sleep = pin!(timer.sleep(Delta::from_millis(delay.into())));
-        let called = pin!(wait_for(c"another attempt to connect", |context| {
+        let called = pin!(self.called(at, turn));
+        matches!(select(called, sleep).await, Either::First(()))
+    }
+
+    /// Waits until another turn than `turn` begins, for connection `at`.
+    pub(super) async fn called(&self, at: usize, turn: Turn) {
+        wait_for(c"another attempt to connect", |context| {
             if let Some(cells) = self.cells.get(at) {
                 cells.called.register(context.waker());
             }
@@ -100,8 +106,8 @@ impl Remote {
                 true => Poll::Pending,
                 false => Poll::Ready(()),
             }
-        }));
-        matches!(select(called, sleep).await, Either::First(()))
+        })
+        .await;
     }
 
     /// Requests that change data, were sent, and may be carried out at any time, as their connections are lost.
