@@ -82,8 +82,8 @@ run_all() {
 		# For machines that boot with systemd, as those of reboot.sh do.
 		*', installed') ;;
 		'client, with the disk open')
-			# It has grown, and its last node has moved.
-			must client 'dst create storage storage1:1025 storage2:1025 /dev/vda /dev/vdc'
+			# It has grown, its last node has moved, and its first one is at another port.
+			must client 'dst create storage storage1:1026 storage2:1025 /dev/vda /dev/vdc'
 			machine_run client 'sleep 1000 </dev/dst >/dev/null 2>&1 & true'
 			if machine_run client 'dst delete storage'; then die "an open storage was deleted"; fi
 			must client "${commands[i]}"
