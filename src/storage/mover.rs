@@ -146,9 +146,9 @@ impl Mover {
         *self.waits_for.lock() = reason;
     }
 
-    /// Does a step that changes labels. Sleeps.
+    /// Does a step that changes labels; `says` is told what it waits for. Sleeps.
     #[inline(never)]
-    pub fn step(&self, step: Step) -> Outcome {
+    pub fn step(&self, step: Step, says: &dyn Fn(Reason)) -> Outcome {
         let parts = &self.parts;
         let events = parts.events;
         let told = match step {
@@ -159,24 +159,24 @@ impl Mover {
                     node: parts.identity,
                     place: Text::from_display(parts.new.place()),
                 };
-                self.tell(&parts.old, &Change::Replaced { by, events })
+                self.tell(&parts.old, &Change::Replaced { by, events }, says)
             }
             Step::Revoke => {
                 let change = Change::Kept {
                     by: parts.identity,
                     events: events.saturating_sub(1),
                 };
-                self.tell(&parts.old, &change)
+                self.tell(&parts.old, &change, says)
             }
             Step::TakeOver => {
-                let told = self.tell(&parts.new, &Change::TakenOver { events });
+                let told = self.tell(&parts.new, &Change::TakenOver { events }, says);
                 if told.is_ok() {
                     self.inherit();
                 }
                 told
             }
-            Step::Tell => self.tell_others(&Change::Told { events }),
-            Step::Settle => self.tell(&parts.new, &Change::Settled),
+            Step::Tell => self.tell_others(&Change::Told { events }, says),
+            Step::Settle => self.tell(&parts.new, &Change::Settled, says),
         };
         match told {
             Ok(()) => {
@@ -207,16 +207,15 @@ impl Mover {
         }
     }
 
-    fn tell(&self, member: &Member, change: &Change) -> Told {
+    fn tell(&self, member: &Member, change: &Change, says: &dyn Fn(Reason)) -> Told {
         let deadline = Deadline::deaf(STEP_MS);
         let patience = Patience {
             interrupt: &self.interrupt,
             deadline: &deadline,
         };
-        self.wait_for(Reason::from_display(&format_args!(
-            "an answer from {}",
-            member.place()
-        )));
+        let answer = Reason::from_display(&format_args!("an answer from {}", member.place()));
+        self.wait_for(answer);
+        says(answer);
         let node = member.facts().uuid.unwrap_or([0; 16]);
         // A device of this machine that does not answer holds up a deletion, which has to know.
         let counted = member.device().map(|_| self.parts.combined.lane.hold());
@@ -228,7 +227,7 @@ impl Mover {
         told
     }
 
-    fn tell_others(&self, change: &Change) -> Told {
+    fn tell_others(&self, change: &Change, says: &dyn Fn(Reason)) -> Told {
         let mut outcome: Told = Ok(());
         for index in 0.. {
             let member = {
@@ -241,7 +240,7 @@ impl Mover {
             if member.index() == self.parts.index {
                 continue;
             }
-            let told = self.tell(&member, change);
+            let told = self.tell(&member, change, says);
             if outcome.is_ok() {
                 outcome = told;
             }

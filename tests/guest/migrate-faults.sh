@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What goes wrong while a node moves, under a load that reads back all that it writes: the new device fails, is away for a
-# while, or loses its cache; the old one is away, or has a sector that cannot be read; the job is paused and cancelled; the storage is deleted by force.
+# while, or loses its cache; the old one is away, or has a sector that cannot be read; another node is away when the job has to
+# tell it; the job is paused and cancelled; the storage is deleted by force.
 # The load never notices, the node is on one of the two devices, and the job says why it is where it is.
 # needs: ip losetup fio dmsetup
 # timeout: 600
@@ -180,6 +181,24 @@ turn_bad "$(whole "$d")"
 on client dst job resume "$id" >/dev/null
 ends "$id" "done"
 expect_equal "the place" "$c" "$(place 0)"
+storage_delete storage
+unserve one "$a"
+
+say "another node is away when one has moved"
+for device in "$a" "$c" "$bad"; do dst label --wipe "$device" >/dev/null || fail "the label of $device cannot be wiped"; done
+serve one "$a"
+create "$c" "$one"
+id=$(begun "$bad" --rate-limit 4M)
+wait_until 60 has_copied "$id" $((4 << 20)) || fail "nothing is copied"
+cable one down
+# It is asked for half a minute before that counts as having failed.
+asks() { waits "$id" "an answer from R: $one"; }
+wait_until 20 asks || fail "the job does not say for whom it waits, but '$(job "$id" waits_for)': $(on client dst status)"
+dd if=/dev/zero of=/dev/dst bs=4k count=16 oflag=direct status=none || fail "the node that has moved cannot be written"
+expect_equal "the job while the other node is away" running "$(job "$id" state)"
+cable one up
+ends "$id" "done"
+expect_equal "the place" "$bad" "$(place 0)"
 storage_delete storage
 unserve one "$a"
 module_unload

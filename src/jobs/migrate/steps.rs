@@ -63,7 +63,8 @@ impl Copier {
                 Step::FlushOld => 0,
                 Step::FlushNew => 1,
                 step => {
-                    let outcome = self.mover.step(step);
+                    // For as long as it takes nothing else is told.
+                    let outcome = self.mover.step(step, &|words| self.tell_that(now, words));
                     if step == Step::TakeOver {
                         self.refusal = self.mover.waits_for();
                     }

@@ -112,12 +112,17 @@ impl Copier {
     }
 
     pub(super) fn tell(&self, now: u64) {
+        self.tell_that(now, self.waits_for);
+    }
+
+    /// Tells how far it is, and that it waits for this.
+    pub(super) fn tell_that(&self, now: u64, waits_for: Reason) {
         let copied = sectors_to_bytes(self.moving().copied_sectors());
         self.job.report(Progress {
             done: copied.unwrap_or(self.total).min(self.total),
             rate: self.pace.rate(now),
             in_flight: self.loans.lent(),
-            waits_for: self.waits_for,
+            waits_for,
             way: self.way,
         });
     }
