@@ -60,11 +60,13 @@ sim: ## The protocol in simulated worlds (WORLD=migration, SEEDS=4000, SEED=one 
 # soak_guest(TEST,ROUNDS,SECONDS): a guest test with many rounds.
 soak_guest = ROUNDS=$${ROUNDS:-$(2)} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} DST_LIMIT=$${DST_LIMIT:-$(3)} \
 	tests/run --guest $(1)
-.PHONY: soak soak-power-cut soak-loom
+.PHONY: soak soak-power-cut soak-migrate-crash soak-loom
 soak: ## Filesystem rounds at native speed in user-mode Linux (N=30000)
 	@tests/soak/run $(N)
 soak-power-cut: ## Power cuts of storage machines, many of them (ROUNDS=100, SEED=number)
 	@ROUNDS=$${ROUNDS:-100} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines power-cut
+soak-migrate-crash: ## Power cuts of the owner and of storage machines while nodes move (ROUNDS=60, SEED=number)
+	@ROUNDS=$${ROUNDS:-60} SEED=$${SEED:-$$(shuf -i 1-1000000000 -n 1)} tests/run --machines migrate-crash
 .PHONY: soak-faults soak-netem soak-resets soak-reconnects soak-netns soak-two-clients
 soak-faults: soak-netem soak-resets soak-reconnects soak-netns soak-two-clients ## These five, one after the other
 soak-netem: ## Loss, reordering, delay, and no network for minutes (ROUNDS=10, DOWN=150, SEED=number)

@@ -6,6 +6,8 @@
     label.py set DEVICE FIELD=VALUE...   changes fields in both copies
     label.py copy FROM TO                gives TO the label of FROM
     label.py look DEVICE...              prints what a start may change of each
+    label.py newest FILE...              prints for the image of each device state, events, the identities of partner and
+                                         node, epoch and sequence of the newer of its labels that is not torn, or "none"
     label.py stage NAME EPOCH OLD NEW IDENTITIES SECTORS OTHER...
                                          the labels at that moment of the way of node 1 from OLD to NEW, which have these
                                          identities ("of the old node/of the new one"); the new device has SECTORS ("of the
@@ -81,6 +83,23 @@ def identity(block, *fields):
     return block
 
 
+def newest(path):
+    """Both places are looked at, as a crash may have torn the label in one of them."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        blocks = [bytearray(os.pread(file.fileno(), 4096, place)) for place in (size - AREA, size - 4096)]
+    whole = []
+    for block in blocks:
+        told, = struct.unpack_from("<I", block, 12)
+        block[12:16] = bytes(4)
+        if any(block) and peer.crc32c(block) == told:
+            whole.append(block)
+    if not whole:
+        return "none"
+    block = max(whole, key=lambda block: int(text(block, "sequence")))
+    return " ".join(text(block, field) for field in ("state", "events", "partner", "node", "epoch", "sequence"))
+
+
 def stage(name, epoch, old_path, new_path, identities, sectors, *others):
     """The table of the updates in Documentation/label.md."""
     names = ("plain", "copying", "recorded", "taken", "half", "told", "settled")
@@ -113,6 +132,10 @@ def stage(name, epoch, old_path, new_path, identities, sectors, *others):
 def main(verb, *arguments):
     if verb == "stage":
         stage(*arguments)
+        return
+    if verb == "newest":
+        for path in arguments:
+            print(newest(path))
         return
     if verb == "look":
         for path in arguments:

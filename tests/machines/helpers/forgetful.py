@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Disks that forget what was not flushed when their machine loses its power.
 
-usage: forgetful.py --socket PATH --seed NUMBER NAME=BYTES[,deaf]...
+usage: forgetful.py --socket PATH --seed NUMBER [--dump FOLDER] NAME=BYTES[,deaf[=BYTES]]...
 
 Serves the disks to QEMU over NBD. Each has a volatile write cache: a write is answered when it is in the cache, a flush
 when all of the cache is stable, a write with forced unit access when it is stable itself. A deaf disk answers flushes and
-does nothing. The end of a connection, which a killed QEMU causes, is the loss of power.
+does nothing, one with a deaf beginning of so many bytes does nothing there. The end of a connection, which a killed QEMU
+causes, is the loss of power.
 
 What happens to the cache then is the worst that a disk may do. A cache holds every version of a sector since the last
 flush, since a disk may have stored any of them at any time: each sector is left with one of these versions, or with the
@@ -15,6 +16,7 @@ one cut to the next, from a little to everything.
 
 The content lives as long as this process. For each loss of power one line tells what was lost; "ready" tells that
 connections are accepted. At the signal USR1 all disks store what they have in their caches, as any disk does with time.
+At USR2 what a reader would find on each disk is written to FOLDER/NAME.
 """
 
 import argparse
@@ -47,6 +49,7 @@ EINVAL = 22
 
 class Disk:
     def __init__(self, name, size, seed, deaf):
+        # Up to "deaf" nothing is stable because somebody wants it so.
         self.name, self.size, self.seed, self.deaf = name, size, seed, deaf
         self.stable = bytearray(size)
         self.cache = {}
@@ -66,7 +69,7 @@ class Disk:
         return data
 
     def write(self, offset, data, stable):
-        stable = stable and not self.deaf
+        stable = stable and offset >= self.deaf
         with self.lock:
             for at in range(0, len(data), SECTOR):
                 sector = (offset + at) // SECTOR
@@ -83,14 +86,12 @@ class Disk:
         self.stable[sector * SECTOR : (sector + 1) * SECTOR] = data
 
     def flush(self):
-        if not self.deaf:
-            self.store_all()
+        self.store_all(self.deaf)
 
-    def store_all(self):
+    def store_all(self, begin=0):
         with self.lock:
-            for sector, versions in self.cache.items():
-                self.store(sector, versions[-1])
-            self.cache.clear()
+            for sector in [sector for sector in self.cache if sector * SECTOR >= begin]:
+                self.store(sector, self.cache.pop(sector)[-1])
 
     def lose_power(self):
         self.cuts += 1
@@ -186,27 +187,33 @@ class Connection:
         self.stream.close()
 
 
-def store_when_told(disks):
+def obey(disks, folder):
     while True:
-        signal.sigwait([signal.SIGUSR1])
-        for disk in disks:
-            disk.store_all()
-        print("stored", flush=True)
+        if signal.sigwait([signal.SIGUSR1, signal.SIGUSR2]) == signal.SIGUSR1:
+            for disk in disks:
+                disk.store_all()
+            print("stored", flush=True)
+        elif folder:
+            for disk in disks:
+                with open(f"{folder}/{disk.name}", "wb") as file:
+                    file.write(disk.read(0, disk.size))
+            print("dumped", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", required=True)
     parser.add_argument("--seed", required=True)
+    parser.add_argument("--dump")
     parser.add_argument("disks", nargs="+")
     arguments = parser.parse_args()
     disks = {}
     for item in arguments.disks:
-        name, size, deaf = re.fullmatch(r"([^=]+)=(\d+)(,deaf)?", item).groups()
-        disks[name] = Disk(name, int(size), arguments.seed, bool(deaf))
+        name, size, deaf, beginning = re.fullmatch(r"([^=]+)=(\d+)(,deaf(?:=(\d+))?)?", item).groups()
+        disks[name] = Disk(name, int(size), arguments.seed, int(beginning or size) if deaf else 0)
     # In a thread of its own, which holds no lock when it is told to.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-    threading.Thread(target=store_when_told, args=[list(disks.values())], daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
+    threading.Thread(target=obey, args=[list(disks.values()), arguments.dump], daemon=True).start()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(arguments.socket)
     listener.listen(64)

@@ -3,11 +3,20 @@
 """Writes numbered records to a device while a node of it loses its power, and looks which of them are there in the end.
 
 usage: power-load.py through|back DEVICE MIDDLE SEED FOLDER
+       power-load.py check DEVICE MIDDLE       with a journal: reads all sectors
+       power-load.py look FILE MIDDLE FIRST    with a journal: reads those of them that are in a copy of a node's disk, of
+                                               which sector FIRST of the storage is the first; notes nothing
 
 Several threads write, flush and read around sector MIDDLE, the boundary of two nodes, past the page cache. Each sector
 of a write says where it belongs and which write it is of. FOLDER/busy appears when the load is at its full depth;
 FOLDER/cut has to be there before the power is cut, FOLDER/stop tells that it is back: then every thread does a little
-more, and all sectors are read. FOLDER/state carries what is known from one round to the next.
+more, and all sectors are read. FOLDER/state carries what is known from one round to the next. The environment may give
+THREADS, how many there are, SPAN, how many sectors they use, and SPREAD: only each so many-th chunk is used, of an area that
+is larger by that.
+
+With JOURNAL=FILE, which lies on another machine, this machine may lose its power as well. What is known is in that file
+then: a line for each thing that is certain from then on, for "check" to hold against what is there afterwards. First of
+all each thread writes all of its sectors, so that whatever was there in an earlier round is wrong.
 
 through  a write is stable when it has ended: every sector holds the last write, whenever it is read; no flush fails
 back     a write is stable when a flush has ended well that began after the write had ended. Every sector holds its
@@ -29,9 +38,12 @@ import threading
 import zlib
 
 SECTOR = 512
-SPAN = 4096
+SPAN = int(os.environ.get("SPAN", "4096"))
 CHUNK = 64
 THREADS = int(os.environ.get("THREADS", "6"))
+SPREAD = int(os.environ.get("SPREAD", "1"))
+JOURNAL = os.environ.get("JOURNAL")
+ANY = sys.maxsize
 BUSY = 120
 REST = 15
 HEAD = struct.Struct("<8sQQI")
@@ -57,6 +69,58 @@ def version_of(sector, data):
     return None
 
 
+def place(base, first):
+    """The sector of the storage that is number "first" of those that are used."""
+    return base + first // CHUNK * CHUNK * SPREAD + first % CHUNK
+
+
+class Journal:
+    """What is certain of each sector, in a file that outlives this machine.
+
+    "+ FIRST COUNT WRITE"  these sectors hold this write or a later one
+    "= FIRST COUNT WRITE"  they were read, and hold this one
+    "open WRITE"           a load begins, with this number
+    "closed"               all of this is what is there, and nobody writes
+    """
+
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        # Two appending writes at once could get the same place in a file of another machine.
+        self.lock = threading.Lock()
+        self.sure, self.next, self.closed = [0] * SPAN, 1, True
+        with open(path, encoding="ascii") as file:
+            lines = file.read().split("\n")
+        # What follows on the last newline was not written to its end.
+        for line in lines[:-1]:
+            self.take(*line.split())
+        if not self.closed:
+            # The load may have used numbers that nothing is known of.
+            self.next += 1000000
+
+    def take(self, what, *numbers):
+        numbers = [int(number) for number in numbers]
+        self.next = max(self.next, *(number + 1 for number in numbers[-1:]), 1)
+        if what in "+=":
+            first, count, version = numbers
+            for at in range(first, first + count):
+                self.sure[at] = version if what == "=" else max(self.sure[at], version)
+        self.closed = what == "closed"
+
+    def tell(self, lines):
+        text = "".join(f"{line}\n" for line in lines).encode("ascii")
+        while text:
+            text = text[os.write(self.fd, text) :]
+
+    def close(self, found):
+        """All sectors were read, and are stable."""
+        lines, first = [], 0
+        for at in range(1, SPAN + 1):
+            if at == SPAN or found[at] != found[first]:
+                lines.append(f"= {first} {at - first} {found[first]}")
+                first = at
+        self.tell(lines + ["closed"])
+
+
 class Flush:
     """A flush: it covers the acknowledged writes from number "void" to "end"."""
 
@@ -80,6 +144,20 @@ class Model:
         self.active, self.pending = set(), []
         self.problems = []
         self.old = 0
+        # What the journal does not know yet.
+        self.certain = []
+        self.journal = Journal(JOURNAL) if JOURNAL else None
+        if self.journal:
+            self.sure, self.next = self.journal.sure, self.journal.next
+            self.last = list(self.sure) if self.journal.closed else [ANY] * SPAN
+
+    def tell(self):
+        """Lets the journal know, before the caller does anything more."""
+        if self.journal:
+            with self.journal.lock:
+                with self.lock:
+                    lines, self.certain = self.certain, []
+                self.journal.tell(lines)
 
     def problem(self, text):
         with self.lock:
@@ -102,8 +180,10 @@ class Model:
                 open(f"{self.folder}/busy", "w").close()
             if self.way == "through":
                 self.sure[first : first + count] = [version] * count
+                self.certain.append(f"+ {first} {count} {version}")
             else:
                 self.log.append((first, count, version))
+        self.tell()
 
     def flush_begins(self):
         with self.lock:
@@ -123,6 +203,7 @@ class Model:
                 if not other.waits:
                     self.pending.remove(other)
                     self.covered(other)
+        self.tell()
 
     def flush_failed(self, flush):
         with self.lock:
@@ -135,6 +216,8 @@ class Model:
 
     def covered(self, flush):
         for first, count, version in self.log[max(flush.void, self.floor) : flush.end]:
+            if min(self.sure[first : first + count]) < version:
+                self.certain.append(f"+ {first} {count} {version}")
             for at in range(first, first + count):
                 self.sure[at] = max(self.sure[at], version)
         if flush.void <= self.floor:
@@ -146,15 +229,15 @@ class Model:
 
     def check(self, base, first, data, sure, last, when):
         """Compares sectors that nobody writes to with what they may hold; returns what they hold."""
-        found = []
+        found, sector = [], place(base, first)
         for i in range(len(data) // SECTOR):
-            version = version_of(base + first + i, data[i * SECTOR : (i + 1) * SECTOR])
+            version = version_of(sector + i, data[i * SECTOR : (i + 1) * SECTOR])
             found.append(version)
             if version is None:
-                self.problem(f"sector {base + first + i} holds garbage {when}: {data[i * SECTOR : i * SECTOR + 64].hex()}")
+                self.problem(f"sector {sector + i} holds garbage {when}: {data[i * SECTOR : i * SECTOR + 64].hex()}")
             elif not sure[i] <= version <= last[i]:
                 self.old += 1
-                self.problem(f"sector {base + first + i} holds write {version} {when}: {sure[i]} was stable, {last[i]} the last")
+                self.problem(f"sector {sector + i} holds write {version} {when}: {sure[i]} was stable, {last[i]} the last")
         return found
 
 
@@ -171,13 +254,13 @@ class Thread(threading.Thread):
         count = self.dice.choice((1, 1, 2, 7, 8, 8, 8, 16, 33, CHUNK))
         return chunk * CHUNK + self.dice.randrange(CHUNK - count + 1), count
 
-    def write(self):
-        first, count = self.extent()
+    def write(self, first, count):
         version = self.model.write_begins(first, count)
+        sector = place(self.base, first)
         fill = self.dice.randbytes(FILL)
         for i in range(count):
-            self.buffer[i * SECTOR : (i + 1) * SECTOR] = record(self.base + first + i, version, fill)
-        done = os.pwritev(self.fd, [self.buffer[: count * SECTOR]], (self.base + first) * SECTOR)
+            self.buffer[i * SECTOR : (i + 1) * SECTOR] = record(sector + i, version, fill)
+        done = os.pwritev(self.fd, [self.buffer[: count * SECTOR]], sector * SECTOR)
         assert done == count * SECTOR
         self.model.write_ended(first, count, version)
 
@@ -198,16 +281,21 @@ class Thread(threading.Thread):
     def read(self):
         first, count = self.extent()
         sure, last = self.model.sure_of(first, count)
-        done = os.preadv(self.fd, [self.buffer[: count * SECTOR]], (self.base + first) * SECTOR)
+        done = os.preadv(self.fd, [self.buffer[: count * SECTOR]], place(self.base, first) * SECTOR)
         assert done == count * SECTOR
         self.model.check(self.base, first, bytes(self.buffer[:done]), sure, last, "during the load")
         self.model.reads += 1
 
     def step(self):
-        self.dice.choices((self.write, self.flush, self.read), (70, 15, 15))[0]()
+        what = self.dice.choices((self.write, self.flush, self.read), (70, 15, 15))[0]
+        what(*(self.extent() if what == self.write else ()))
 
     def run(self):
         try:
+            if self.model.journal:
+                for first in range(self.number * CHUNK, SPAN, THREADS * CHUNK):
+                    self.write(first, CHUNK)
+                self.flush()
             while not self.model.exists("stop"):
                 self.step()
             for _ in range(REST):
@@ -224,39 +312,67 @@ def settle(model, fd):
             os.fdatasync(fd)
             return model.flush_ended(flush)
         except OSError as error:
-            if model.way == "through" or attempt == 2:
+            if model.way != "back" or attempt == 2:
                 model.problem(f"flush {attempt} after the load: {error!r}")
             model.flush_failed(flush)
 
 
-def main():
-    way, device, middle, seed, folder = sys.argv[1:]
-    base = int(middle) - SPAN // 2
-    state = f"{folder}/state"
-    model = Model(way, folder)
-    if os.path.exists(state):
+def read_all(model, fd, base, begin=0):
+    """Which write each sector holds; "begin" is the first sector of what is read."""
+    buffer = memoryview(mmap.mmap(-1, CHUNK * SECTOR))
+    found = []
+    for first in range(0, SPAN, CHUNK):
+        if place(base, first) < begin:
+            continue
+        done = os.preadv(fd, [buffer], (place(base, first) - begin) * SECTOR)
+        assert done == CHUNK * SECTOR
+        sure, last = model.sure_of(first, CHUNK)
+        found += model.check(base, first, bytes(buffer), sure, last, "in the end")
+    return found
+
+
+def check(model, fd, base):
+    settle(model, fd)
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("3")
+    # What was found is stable: the last flush has ended well.
+    found = [version or 0 for version in read_all(model, fd, base)]
+    os.close(fd)
+    if model.journal:
+        model.journal.close(found)
+    return found
+
+
+def load(model, fd, base, seed):
+    """Until FOLDER/stop is there."""
+    state = f"{model.folder}/state"
+    if model.journal:
+        model.journal.tell([f"open {model.next}"])
+    elif os.path.exists(state):
         with open(state, "rb") as file:
             model.sure, model.next = pickle.load(file)
         model.last = list(model.sure)
-    fd = os.open(device, os.O_RDWR | os.O_DIRECT)
     threads = [Thread(model, fd, base, number, seed) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    settle(model, fd)
-    with open("/proc/sys/vm/drop_caches", "w") as file:
-        file.write("3")
-    buffer = memoryview(mmap.mmap(-1, CHUNK * SECTOR))
-    found = []
-    for first in range(0, SPAN, CHUNK):
-        os.preadv(fd, [buffer], (base + first) * SECTOR)
-        sure, last = model.sure_of(first, CHUNK)
-        found += model.check(base, first, bytes(buffer), sure, last, "in the end")
-    os.close(fd)
-    # What was found is stable: the last flush has ended well.
-    with open(state, "wb") as file:
-        pickle.dump(([version or 0 for version in found], model.next), file)
+    found = check(model, fd, base)
+    if not model.journal:
+        with open(state, "wb") as file:
+            pickle.dump((found, model.next), file)
+
+
+def main():
+    way, device, middle, *others = sys.argv[1:]
+    base = int(middle) - SPAN * SPREAD // 2
+    model = Model(way, others[-1] if way in ("through", "back") else None)
+    if way == "look":
+        read_all(model, os.open(device, os.O_RDONLY), base, int(others[0]))
+    elif way == "check":
+        check(model, os.open(device, os.O_RDWR | os.O_DIRECT), base)
+    else:
+        load(model, os.open(device, os.O_RDWR | os.O_DIRECT), base, others[0])
     for text in model.problems[:10]:
         print(text)
     print(
