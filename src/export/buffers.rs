@@ -17,7 +17,7 @@ use kernel::{
         atomic::{ordering, Atomic},
         SpinLockIrq,
     },
-    time::Delta,
+    time::{Delta, Instant, Monotonic},
 };
 
 struct Tables {
@@ -38,6 +38,12 @@ pub struct Buffers {
 
 /// How often lingering pages are looked at while a request waits for them, in milliseconds.
 const LINGER_MS: i64 = 1;
+
+/// How long a request waits for lingering pages until others take their place, in milliseconds. More than TCP needs
+/// on most networks. It cannot be relied on to let go by itself: the kernel leaves buffers that are to be freed to the
+/// CPU that made them, which does that with the next packet it gets (`skb_attempt_defer_free`), and a receiver on this machine
+/// keeps them until it reads.
+const LINGER_LIMIT_MS: i64 = 100;
 
 /// How long a wait lasts before it looks again without having been woken, in milliseconds.
 const IDLE_MS: i64 = 1000;
@@ -117,11 +123,15 @@ impl Buffers {
         }))
     }
 
-    /// Waits for a slot with pages for `bytes` bytes. `None` once `closed` is set: TCP may hold
-    /// on to pages for as long as the peer is silent.
+    /// Waits for a slot with pages for `bytes` bytes. `None` once `closed` is set: all may be with the sender for
+    /// as long as the peer is silent.
     pub async fn take(&self, bytes: u32, timer: &mut Timer, closed: &Atomic<bool>) -> Option<Slot> {
         let pages = (bytes as usize).div_ceil(PAGE_SIZE);
+        let begun = Instant::<Monotonic>::now();
         while !closed.load(ordering::Acquire) {
+            if self.lingers() && begun.elapsed().as_millis() >= LINGER_LIMIT_MS {
+                self.exchange_lingering();
+            }
             // TCP does not tell when it lets go of a page. While all slots are at the device or
             // with the sender, whoever gives one back wakes this task.
             let pause = if self.lingers() { LINGER_MS } else { IDLE_MS };
@@ -141,6 +151,16 @@ impl Buffers {
             }
         }
         None
+    }
+
+    /// Takes new pages in place of those that TCP keeps of the slot that was sent first. What it keeps is bounded
+    /// by the buffers of the socket. Sleeps for memory, which may be short: then it waits longer.
+    fn exchange_lingering(&self) {
+        let oldest = self.tables.lock().lingering.pop_front();
+        if let Some(mut slot) = oldest {
+            let _ = slot.refresh();
+            self.give(slot);
+        }
     }
 
     fn lingers(&self) -> bool {

@@ -383,6 +383,8 @@ impl Connection {
                 header,
                 slot: finished.slot,
                 payload: finished.payload,
+                // A label is small, and asked for by those who have one slot and no time.
+                splice: finished.request.opcode == wire::Opcode::Read,
                 goodbye: false,
             });
         }
@@ -393,6 +395,7 @@ impl Connection {
                 header: WireMessage::goodbye(wire::Goodbye::Stopping).encode(),
                 slot: None,
                 payload: 0,
+                splice: false,
                 goodbye: true,
             });
         }

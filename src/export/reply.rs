@@ -158,6 +158,8 @@ pub struct Reply {
     pub slot: Option<Slot>,
     /// The length of the payload.
     pub payload: u32,
+    /// The payload is sent by reference.
+    pub splice: bool,
     /// It is no answer: the client is told that the server stops.
     pub goodbye: bool,
 }
@@ -182,7 +184,7 @@ impl Message for Reply {
 
     fn splice(&self) -> bool {
         // The pages are not used again before TCP has dropped its references to them.
-        true
+        self.splice
     }
 
     fn sent(self, owner: &Arc<Connection>) {

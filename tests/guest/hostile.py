@@ -3,9 +3,11 @@
 """Clients that do what no good one would: hostile.py ATTACK SERVER. Each exits with an error if it is not answered as
 it should be. Port 1026 may be written to, port 1025 only be read; port 1027 has room for one connection that waits."""
 
+import fcntl
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -326,6 +328,25 @@ def greedy():
         clients.append(client)
     print("asked", flush=True)
     threading.Event().wait()
+
+
+def unread():
+    """A client with one request at a time that leaves the answers where TCP has put them: its pages stay referenced, and
+    its next request gets others. (Any answer's may, for as long as the CPU that is to free them gets no packet.)"""
+    def arrives(client, count):
+        waiting = struct.unpack("i", fcntl.ioctl(client.socket, termios.FIONREAD, bytes(4)))[0]
+        return waiting >= count
+    for what, opcode, fields in (("labels", peer.LABEL_READ, {}), ("reads", peer.READ, {"length": 4096})):
+        client = admitted(READ_ONLY_PORT, session=what.encode().ljust(16, b"-"), flags=0, queue_depth=1)
+        answers = 4
+        for tag in range(answers):
+            client.send(message(opcode, tag=tag, epoch=client.epoch, **fields))
+        expected = answers * (peer.HEAD_BYTES + 4096)
+        expect(peer.wait_until(30, lambda: arrives(client, expected)), f"unread {what} keep others from being answered")
+        for tag in range(answers):
+            reply = client.receive()
+            expect((reply.status, reply.tag, len(reply.payload)) == (peer.OK, tag, 4096), f"unread {what}: {reply.status}")
+        client.close()
 
 
 def crowd():

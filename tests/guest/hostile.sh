@@ -64,7 +64,7 @@ good_client_works "before anything happens"
 # Takes as long as a hello may; meanwhile the others go on.
 on evil python3 "$tests/hostile.py" silence "$(address server)" >"$work/silence" 2>&1 &
 silence=$!
-for attack in framing hellos requests violations copies read_only truncated; do
+for attack in framing hellos requests violations copies read_only truncated unread; do
 	say "attack: $attack"
 	on evil python3 "$tests/hostile.py" "$attack" "$(address server)"
 	good_client_works "after $attack"
