@@ -66,11 +66,15 @@ pub fn enter(
                 return Entry::Superseded;
             }
             close(place);
-        } else if new.write && session.write && !shared {
-            return match other.ending {
-                true => Entry::Wait,
-                false => Entry::Busy(place),
-            };
+        } else if new.write && session.write {
+            // Also where several may write: nobody orders what one sends behind what another has left, but the owner
+            // of a storage knows of no other, and may have been one of them before.
+            if other.ending {
+                return Entry::Wait;
+            }
+            if !shared {
+                return Entry::Busy(place);
+            }
         }
     }
     Entry::Entered

@@ -91,6 +91,9 @@ fn one_session_writes() {
     assert_eq!(entry(&[drained(old)]), Entry::Entered);
     assert_eq!(entry(&[peer(reader)]), Entry::Entered);
     assert_eq!(hello(new, true, &[peer(old)]).0, Entry::Entered);
+    // Where others may write, what one has left is waited for all the same.
+    assert_eq!(hello(new, true, &[ending(old)]).0, Entry::Wait);
+    assert_eq!(hello(reader, true, &[ending(old)]).0, Entry::Entered);
     assert_eq!(hello(reader, false, &[peer(old)]).0, Entry::Entered);
     // Another session is no reason to wait for a fence.
     assert!(fenced(new, &[peer(old)]));
