@@ -15,6 +15,9 @@
 //! their callers was about to be told that its own writes are stable. One that is asked for between that end and the
 //! moment in which it is noted here fails, too: nobody can say whether its caller knew.
 //!
+//! A flush that nobody has asked for can fail too, and devices commonly report such an error once. So the next one that was asked
+//! for since tells of it ([`Since`]), whatever the device says then.
+//!
 //! An answer can come late, on a connection to a server that is known to be gone by then. So a
 //! connection keeps the [`Life`] that it was made in, and a write that is acknowledged by an
 //! earlier one counts as lost.
@@ -40,6 +43,10 @@ impl Moment {
     }
 }
 
+/// From when on a flush has to be asked for to tell of one that has failed in silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Since(u64);
+
 /// What a flush promises to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
@@ -47,6 +54,13 @@ pub struct Promise {
     pub covers: Moment,
     /// The era in which it was asked for.
     era: u64,
+}
+
+impl Promise {
+    /// Whether it was certainly asked for after `since`.
+    pub fn is_since(&self, since: Since) -> bool {
+        self.era >= since.0
+    }
 }
 
 /// Which flushes were asked for before an end in error was known, for all servers of a storage.
@@ -85,6 +99,12 @@ impl Endings {
             covers: Moment::BEFORE_ALL,
             era: 1,
         }
+    }
+
+    /// Something has failed of which no caller is told: begins an era.
+    pub fn failed_in_silence(&mut self) -> Since {
+        self.era += 1;
+        Since(self.era)
     }
 
     /// A request will tell its caller of all of a loss; [`Self::failed`] follows.
@@ -200,6 +220,16 @@ impl WriteBack {
     /// `covers`. What is lost stays to be told.
     pub fn flushed_unasked(&mut self, covers: Moment) {
         self.stable = self.stable.max(covers);
+    }
+
+    /// The same on a connection beside those that it is told of, by a server that said `identity` there. `false` if that is not
+    /// the cache that is known here: it has nothing of what the one here had, and changes nothing.
+    pub fn flushed_beside(&mut self, identity: Identity, covers: Moment) -> bool {
+        let same = self.identity == Some(identity);
+        if same {
+            self.flushed_unasked(covers);
+        }
+        same
     }
 
     /// What the cache has at the moment `at` is not known: a write has failed, or it is that of an earlier owner.

@@ -2,7 +2,7 @@
 
 //! One export: a device, who may use it, and who owns it.
 
-use super::{config::ExportConfig, peer::Peer};
+use super::{config::ExportConfig, peer::Peer, reply::FlushErrors};
 use crate::{
     dst_core::{
         access::{self, Access, Prefix, Rule},
@@ -106,6 +106,7 @@ pub struct Export {
     area: Option<MetadataArea>,
     boot: [u8; 16],
     identity: [u8; 16],
+    flush_errors: Arc<FlushErrors>,
     pools: Arc<Pools>,
     epoch: Atomic<u64>,
     /// The storage that the label names.
@@ -205,6 +206,7 @@ impl Export {
         settings.read_only |= limits.read_only;
         let allowed = Arc::new(parts.allowed, GFP_KERNEL)?;
         let copy_from = Arc::new(parts.copy_from, GFP_KERNEL)?;
+        let flush_errors = FlushErrors::new()?;
         let threads = |count| pool::Settings::new(count, Reclaim::NoIo);
         let submitters = Pools::devices("export", &parts.id, threads(parts.pools.workers))?;
         let labeller = Pools::devices("label", &parts.id, threads(1))?;
@@ -224,6 +226,7 @@ impl Export {
                 area: parts.area,
                 boot: parts.boot,
                 identity: crate::sys::random::identity(),
+                flush_errors,
                 pools: parts.pools,
                 epoch: Atomic::new(parts.label.map_or(0, |(_, epoch)| epoch)),
                 member_of <- new_mutex!(parts.label.map(|(storage, _)| storage), "dst_export_member"),
@@ -268,6 +271,16 @@ impl Export {
     /// The metadata area.
     pub fn area(&self) -> Option<&MetadataArea> {
         self.area.as_ref()
+    }
+
+    /// The flushes of the device that have failed.
+    pub fn flush_errors(&self) -> &Arc<FlushErrors> {
+        &self.flush_errors
+    }
+
+    /// Identity of the cache: another one after a flush that has failed, as what was not stable may be gone.
+    fn cache(&self) -> u64 {
+        (self.flush_errors.count() << 32) | u64::from(self.id)
     }
 
     /// The workers.
@@ -472,7 +485,7 @@ impl Export {
                 at_most(limits.max_write_zeroes)
             },
             boot: self.boot,
-            cache: u64::from(self.id),
+            cache: self.cache(),
             device: self.identity,
             epoch: self.epoch(),
         }

@@ -38,6 +38,10 @@ pub struct Pending {
 
 impl DeviceBioEnd for Pending {
     fn end(self, slot: Slot, status: Status) {
+        let status = match self.request.opcode {
+            wire::Opcode::Flush => self.finished.judge_flush(status),
+            _ => status,
+        };
         let payload = if status.is_ok() && self.request.opcode == wire::Opcode::Read {
             self.request.length
         } else {
@@ -72,6 +76,29 @@ pub struct Finished {
     pub payload: u32,
 }
 
+/// How many flushes of an export's device have failed.
+///
+/// A device reports a failure once, to one of those who ask. Here each connection that stood is told by the next
+/// flush that it asks for; and one that is made later finds another identity of the cache.
+pub struct FlushErrors(Atomic<u64>);
+
+impl FlushErrors {
+    /// None has. May sleep. Errors: `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>> {
+        Ok(Arc::new(Self(Atomic::new(0)), GFP_KERNEL)?)
+    }
+
+    /// How many have failed.
+    pub fn count(&self) -> u64 {
+        self.0.load(ordering::Acquire)
+    }
+
+    /// One more has; returns how many these are.
+    fn add(&self) -> u64 {
+        self.0.fetch_add(1, ordering::Full) + 1
+    }
+}
+
 /// Results on their way from the device to the sender task. Holds nothing that may not be dropped
 /// in an interrupt.
 #[pin_data]
@@ -81,17 +108,23 @@ pub struct FinishedQueue {
     #[pin]
     waker: WakerCell,
     at_device: Atomic<u32>,
+    flush_errors: Arc<FlushErrors>,
+    /// So many of these the client knows of, or does not care for.
+    told: Atomic<u64>,
 }
 
 impl FinishedQueue {
-    /// A queue for `depth` results. May sleep. Errors: `ENOMEM`.
-    pub fn new(depth: usize) -> Result<Arc<Self>> {
+    /// A queue for `depth` results of a client that need not be told of the first `told` of the `flush_errors`. May
+    /// sleep. Errors: `ENOMEM`.
+    pub fn new(depth: usize, flush_errors: Arc<FlushErrors>, told: u64) -> Result<Arc<Self>> {
         let ring = Ring::new(depth)?;
         Arc::pin_init(
             pin_init!(Self {
                 ring <- new_spinlock_irq!(ring, "dst_finished"),
                 waker <- WakerCell::new(),
                 at_device: Atomic::new(0),
+                flush_errors,
+                told: Atomic::new(told),
             }),
             GFP_KERNEL,
         )
@@ -107,6 +140,19 @@ impl FinishedQueue {
     /// Takes a bio out of the count.
     pub fn device_ends(&self) {
         self.at_device.fetch_sub(1, ordering::Release);
+    }
+
+    /// How a flush ends of which the device says `status`. Any context.
+    fn judge_flush(&self, status: Status) -> Status {
+        if !status.is_ok() {
+            self.told.store(self.flush_errors.add(), ordering::Release);
+            return status;
+        }
+        let count = self.flush_errors.count();
+        match self.told.xchg(count, ordering::Full) == count {
+            true => status,
+            false => Status::Io,
+        }
     }
 
     /// The bios at the device.

@@ -11,6 +11,7 @@ use crate::{
     dst_core::{wire::COPY_SOURCE_BYTES, write_back::Moment},
     storage::{
         node::{Node, Permit},
+        parking::Parking,
         piece::Piece,
     },
     sys::{
@@ -169,10 +170,18 @@ impl Loans {
         self.lend(DeviceOp::Write, place, node, permit, copying)
     }
 
-    /// Flushes `node`, of what has ended by `now`, with buffer `index`; otherwise as [`Self::read`].
+    /// Flushes `node`, of what has ended by `now`, with buffer `index`; a flush in `parking` tells if this one fails. Otherwise
+    /// as [`Self::read`].
     #[must_use]
-    pub fn flush(&mut self, index: usize, node: &Node, permit: Permit, now: Moment) -> bool {
-        let unasked = |piece: Piece| piece.unasked(now);
+    pub fn flush(
+        &mut self,
+        index: usize,
+        node: &Node,
+        permit: Permit,
+        now: Moment,
+        parking: Option<Arc<Parking>>,
+    ) -> bool {
+        let unasked = |piece: Piece| piece.unasked(now, parking);
         self.lend(DeviceOp::Flush, (index, 0, 0), node, permit, unasked)
     }
 

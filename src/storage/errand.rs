@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     device::label::Block,
-    dst_core::wire,
+    dst_core::{wire, write_back},
     exec::{JoinHandle, Pool, TaskName, Timer},
     net::client::{Client, ClientError, ClientResult, Identity},
 };
@@ -52,6 +52,8 @@ pub enum Request {
 pub enum Answer {
     /// It was done.
     Done,
+    /// It was flushed, by a server with this identity of boot and cache.
+    Flushed(write_back::Identity),
     /// The label's block, if there is a label.
     Label(Option<Block>),
     /// Data.
@@ -139,7 +141,8 @@ impl Errand {
             }
             Request::Flush => {
                 client.flush().await?;
-                Ok(Answer::Done)
+                let reply = client.reply();
+                Ok(Answer::Flushed((reply.boot, reply.cache)))
             }
             Request::Read(offset, bytes) => {
                 let mut data = KVVec::from_elem(0_u8, *bytes, GFP_KERNEL).map_err(Error::from)?;

@@ -8,6 +8,7 @@
 use super::{
     beside::Site,
     fault::Outcome,
+    flushing::flush,
     growing::check_fits,
     member::Member,
     node::{Node, Target},
@@ -31,13 +32,42 @@ impl Storage {
     ) -> Outcome {
         check_drained(&leaving)?;
         idle(&self.site()?)?;
-        check_stable(&leaving)?;
+        self.check_stable(&leaving, deadline)?;
         let member = self.open_there(&leaving, deadline)?;
         let shown = self.state().shown.ok_or(EINVAL)?;
         check_fits(&member, (&shown.0, shown.1), leaving.held.range)?;
         self.write_again(&member, &leaving.held, self.patience(deadline))?;
         member.learn(|facts| facts.range = Some(leaving.held.range));
         self.exchange_parts(&leaving, member)
+    }
+
+    /// Checks that a device of this machine that is left has nothing in its volatile cache, and has lost nothing with it of
+    /// which no flush has told: at another device that could not be told.
+    #[inline(never)]
+    fn check_stable(&self, leaving: &Leaving, deadline: &Deadline) -> Outcome {
+        let (node, lane) = (&leaving.node, &leaving.node.lane);
+        let (index, place) = (leaving.held.index, leaving.member.place());
+        let Target::Local(local) = &node.target else {
+            return Ok(());
+        };
+        let volume = leaving.running.volume().get().ok_or(ECANCELED)?;
+        let patience = self.patience(deadline);
+        let stable = !node.volatile_cache
+            || lane.is_stable()
+            // It may be there still.
+            || !lane.has_untold() && flush(local, lane, volume.parking(), patience)?;
+        match stable {
+            true => Ok(()),
+            false => Err(fault!(
+                EIO,
+                Field::Index,
+                "writes to {} may be in its cache yet, or be lost: it was not possible to make them stable, now or \
+                 when node {} was suspended; put the device back and resume the node, so that a flush tells its users, \
+                 or delete the storage and start it again",
+                place,
+                index
+            )),
+        }
     }
 
     /// Opens or connects the device to use it.
@@ -125,25 +155,6 @@ fn check_drained(leaving: &Leaving) -> Outcome {
         0 => Ok(()),
         _ if leaving.force => Ok(()),
         exposed => Err(in_the_way(leaving, &InTheWay::Exposed(exposed))),
-    }
-}
-
-/// Checks that a device of this machine that is left has nothing in its volatile cache: that this is lost could not be told.
-fn check_stable(leaving: &Leaving) -> Outcome {
-    let node = &leaving.node;
-    match &node.target {
-        Target::Local(_) if !node.volatile_cache || node.lane.is_stable() => Ok(()),
-        // It may be there still.
-        Target::Local(local) if local.device().flush().is_ok() => Ok(()),
-        Target::Local(_) => Err(fault!(
-            EIO,
-            Field::Index,
-            "writes to {} may be in its cache yet, and it was not possible to make them stable, now or when node \
-             {} was suspended; put the device back, or delete the storage and start it again",
-            leaving.member.place(),
-            leaving.held.index
-        )),
-        Target::Remote(_) | Target::Moving(_) => Ok(()),
     }
 }
 

@@ -6,8 +6,9 @@
 //! is open; whoever shuts it does so first and then looks at the count. So once the gate is shut
 //! and the count is zero, nothing is at the node and nothing is on its way there.
 
-use super::config::IoCounters;
+use super::{config::IoCounters, parking::Parking};
 use crate::{
+    dst_core::write_back::{Promise, Since, Verdict},
     exec::WakerCell,
     sys::bio::{Op, Status},
 };
@@ -86,6 +87,9 @@ pub struct Lane {
     suspended: SpinLock<Option<Instant<BootTime>>>,
     /// All that was acknowledged was stable when the node was suspended.
     stable: Atomic<bool>,
+    /// A flush has failed that nobody had asked for: one that is asked for since then is to tell.
+    #[pin]
+    untold: SpinLockIrq<Option<Since>>,
     /// The task that goes on with parked work.
     #[pin]
     pub(super) issuer: WakerCell,
@@ -126,6 +130,7 @@ impl Lane {
                 shut: Atomic::new(false),
                 suspended <- new_spinlock!(None, "dst_lane_suspended"),
                 stable: Atomic::new(false),
+                untold <- new_spinlock_irq!(None, "dst_lane_untold"),
                 issuer <- WakerCell::new(),
             }),
             GFP_KERNEL,
@@ -201,6 +206,31 @@ impl Lane {
     /// Whether all that was acknowledged is known to be stable.
     pub fn is_stable(&self) -> bool {
         self.suspended().is_some() && self.stable.load(ordering::Relaxed)
+    }
+
+    /// Notes that a flush has failed of which nobody is told. Any context.
+    pub fn note_untold(&self, parking: &Parking) {
+        // Locked before the era begins: what is asked for in it finds this.
+        let mut untold = self.untold.lock();
+        *untold = Some(parking.failed_in_silence());
+    }
+
+    /// Whether a flush has failed and no other has told of that.
+    pub fn has_untold(&self) -> bool {
+        self.untold.lock().is_some()
+    }
+
+    /// What a flush with this promise has to tell of one that has failed in silence. Any context.
+    pub(super) fn judge_flush(&self, promise: &Promise) -> Verdict {
+        let mut untold = self.untold.lock();
+        match *untold {
+            None => Verdict::Sound,
+            Some(since) if promise.is_since(since) => {
+                *untold = None;
+                Verdict::Tells
+            }
+            Some(_) => Verdict::Fails,
+        }
     }
 
     pub(super) fn count(&self, op: Op, bytes: u32, ok: bool) {

@@ -224,7 +224,7 @@ impl Storage {
             }
         }
         let way = direct::first_way(&draft.old, &draft.new);
-        let moving = Moving::new(sides.clone(), moments.clone(), sectors, way)?;
+        let moving = Moving::new(sides.clone(), volume.parking().clone(), sectors, way)?;
         let combined = Arc::new(combine(&sides, moving.clone()), GFP_KERNEL)?;
         let moved = volume.with_replaced(index as usize, &combined)?;
         let device = run_connection(self, index as usize, seed)?;

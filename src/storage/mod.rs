@@ -19,6 +19,7 @@
 //! | [`replacing`]  | a node goes on at another place                                         |
 //! | [`exchanging`] | the parts of a suspended node are exchanged for others                |
 //! | [`suspending`] | suspending nodes while the storage runs                               |
+//! | [`flushing`]   | a flush of a local device that no caller of the disk has asked for     |
 //! | [`beside`]     | work on the nodes beside the I/O of the disk                           |
 //! | [`moments`]    | the clock of flushes                                                  |
 //! | [`member`]     | a configured node: opened or connected                                |
@@ -76,6 +77,7 @@ pub mod errand;
 pub mod exchanging;
 pub mod facts;
 pub mod fault;
+mod flushing;
 pub mod growing;
 pub mod growth_labels;
 pub mod holding;

@@ -12,7 +12,7 @@
 
 use super::{lane::Lane, moments::Moments};
 use crate::{
-    dst_core::write_back::{Endings, Moment, Promise},
+    dst_core::write_back::{Endings, Moment, Promise, Since},
     sys::bio::{Bio, BioIter, BioList, Op, SharedBio, Status},
 };
 use kernel::{
@@ -183,12 +183,17 @@ impl Tables {
         Some(CursorId(id))
     }
 
+    /// What has come to wait for a cursor belongs to the past.
+    fn close_era(&mut self) {
+        for queue in self.queues.iter_mut() {
+            queue.cursorless_past = queue.cursorless_in;
+        }
+    }
+
     /// A bio has ended in error.
     fn failed(&mut self, tells: bool) {
         if tells {
-            for queue in self.queues.iter_mut() {
-                queue.cursorless_past = queue.cursorless_in;
-            }
+            self.close_era();
         }
         self.endings.failed(tells);
     }
@@ -346,6 +351,13 @@ impl Parking {
         if !core::mem::replace(&mut place.tells, true) {
             tables.endings.tells();
         }
+    }
+
+    /// A flush has failed of which nobody is told. Any context.
+    pub fn failed_in_silence(&self) -> Since {
+        let mut tables = self.tables.lock();
+        tables.close_era();
+        tables.endings.failed_in_silence()
     }
 
     /// Whether a flush with this promise may succeed, as far as others have told, or will tell, of

@@ -8,7 +8,7 @@ use super::{
     parking::{Cursor, CursorId, Parking},
 };
 use crate::{
-    dst_core::write_back::{Endings, Life, Moment, Promise},
+    dst_core::write_back::{Endings, Life, Moment, Promise, Verdict},
     sys::bio::{BioIter, Op, SharedBio, Status},
 };
 use kernel::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Piece {
     flush_of: Option<FlushOf>,
     /// A flush of which no caller is told: what had ended by then becomes stable.
     unasked: Option<Moment>,
+    /// Where flushes are that tell of it if it fails.
+    silent: Option<Arc<Parking>>,
     /// What it tells a node that moves.
     part: Option<Part>,
     /// Bytes that it has copied from another node; its data says from which.
@@ -93,6 +95,7 @@ impl Piece {
             nowait: false,
             flush_of: None,
             unasked: None,
+            silent: None,
             part: None,
             copy: None,
             share: Share::new(admitted, op, iter.bytes()),
@@ -117,6 +120,7 @@ impl Piece {
                 promise: cursor.promise,
             }),
             unasked: None,
+            silent: None,
             part: None,
             copy: None,
             share: Share::new(admitted, Op::Flush, 0),
@@ -135,6 +139,7 @@ impl Piece {
             nowait: false,
             flush_of: None,
             unasked: Some(now),
+            silent: None,
             part: None,
             copy: None,
             share: Share::new(admitted, self.op, self.iter.bytes()),
@@ -148,9 +153,11 @@ impl Piece {
         self.part = part;
     }
 
-    /// Marks a flush as one that nobody has asked for, at the moment `now`.
-    pub fn unasked(mut self, now: Moment) -> Self {
+    /// Marks a flush as one that nobody has asked for, at the moment `now`. If it fails, one in `parking` tells, unless that is
+    /// not to be told.
+    pub fn unasked(mut self, now: Moment, parking: Option<Arc<Parking>>) -> Self {
         self.unasked = Some(now);
+        self.silent = parking;
         self
     }
 
@@ -256,6 +263,7 @@ impl Piece {
 
     /// Ends the piece. The first error of its pieces becomes the bio's.
     pub fn end(mut self, status: Status) {
+        let status = self.judge(status);
         let flush = self.flush_of.take();
         self.finish(status);
         // The bio ends with its cursor, not with this.
@@ -263,6 +271,29 @@ impl Piece {
         if let Some(flush) = flush {
             flush.parking.flush_ended(flush.id);
         }
+    }
+
+    /// Fails a flush whose caller must not believe that its writes are stable, as an earlier one has failed in silence; and
+    /// notes that this one does.
+    fn judge(&self, status: Status) -> Status {
+        let lane = self.share.admitted.lane();
+        let Some(flush) = &self.flush_of else {
+            // Of a server whose answer was not heard is told with its cache.
+            let failed = !status.is_ok() && status != Status::Transport;
+            if let Some(parking) = self.silent.as_ref().filter(|_| failed) {
+                lane.note_untold(parking);
+            }
+            return status;
+        };
+        match lane.judge_flush(&flush.promise) {
+            Verdict::Tells => flush.parking.tells(flush.id),
+            Verdict::Fails => {}
+            Verdict::Sound if !status.is_ok() || flush.parking.holds(&flush.promise) => {
+                return status
+            }
+            Verdict::Sound => {}
+        }
+        Status::Io
     }
 
     fn finish(&mut self, status: Status) {

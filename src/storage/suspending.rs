@@ -10,8 +10,9 @@
 
 use super::{
     config::{NodeSelector, StorageState, Suspension},
-    errand::Request,
+    errand::{Answer, Request},
     fault::Outcome,
+    flushing::flush,
     lane::Lane,
     node::Target,
     running::Running,
@@ -78,7 +79,8 @@ impl Storage {
     }
 
     /// Makes stable what a node has acknowledged that has answered all that it was given, so that its disk can be carried
-    /// elsewhere. Where it matters that it is not, that is told.
+    /// elsewhere. If that fails, the next flush that is asked for does: at a local device ([`super::flushing`]), and at a server,
+    /// which sees to that for each of its connections.
     #[inline(never)]
     fn stabilise(&self, running: &Running, index: u32, deadline: &Deadline) {
         let member = self.state().members.get(index as usize).cloned();
@@ -92,19 +94,32 @@ impl Storage {
         let covers = volume.moments().now();
         let stable = match &node.target {
             _ if !node.volatile_cache => true,
-            Target::Local(local) => local.device().flush().is_ok(),
+            Target::Local(local) => {
+                let patience = self.patience(deadline);
+                matches!(
+                    flush(local, &node.lane, volume.parking(), patience),
+                    Ok(true)
+                )
+            }
             Target::Remote(remote) if remote.is_up() => {
                 let flushed = member.call(self.patience(deadline), Request::Flush);
                 member.hang_up();
-                if flushed.is_ok() {
-                    remote.was_flushed(covers);
+                match flushed {
+                    Ok(Answer::Flushed(identity)) => remote.was_flushed(identity, covers),
+                    _ => false,
                 }
-                flushed.is_ok()
             }
             Target::Remote(_) | Target::Moving(_) => false,
         };
         if stable {
             node.lane.note_stable();
+        } else {
+            pr_warn!(
+                "storage \"{}\": node {}: {}: what it has acknowledged is not known to be stable\n",
+                self.config().name.as_str(),
+                index,
+                member.place()
+            );
         }
     }
 

@@ -112,6 +112,11 @@ impl Volume {
         self.parking.moments()
     }
 
+    /// Where bios wait.
+    pub fn parking(&self) -> &Arc<Parking> {
+        &self.parking
+    }
+
     /// The nodes, in the order of the storage.
     pub fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes

@@ -251,6 +251,7 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
             return context.end(self, Status::Ok);
         }
         let used = if data { self.fill_table(bytes) } else { 0 };
+        let table = self.table();
         let inner = &mut *self.0;
         if !inner
             .device
@@ -269,7 +270,7 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
             bindings::bio_init(
                 bio,
                 device.as_ptr(),
-                (*inner).table.as_mut_ptr(),
+                table,
                 (*inner).table.len() as c_ushort,
                 operation(op, flags),
             );
@@ -309,6 +310,7 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
             return Err((self, context));
         }
         let used = self.fill_table(bytes);
+        let table = self.table();
         self.0.context = Some(context);
         let inner = KBox::into_raw(self.0);
         // SAFETY: `inner` is valid and ours. The bio gets a table whose first `used` elements
@@ -319,7 +321,7 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
             bindings::bio_init(
                 bio,
                 core::ptr::null_mut(),
-                (*inner).table.as_mut_ptr(),
+                table,
                 (*inner).table.len() as c_ushort,
                 operation(op, DeviceFlags::default()),
             );
@@ -335,6 +337,14 @@ impl<C: DeviceBioEnd> DeviceBio<C> {
     /// Drops the reference to the device of the last I/O.
     pub fn forget_device(&mut self) {
         self.0.device = None;
+    }
+
+    /// The table for a bio; a bio without data has none.
+    fn table(&mut self) -> *mut bindings::bio_vec {
+        match self.0.table.is_empty() {
+            true => core::ptr::null_mut(),
+            false => self.0.table.as_mut_ptr(),
+        }
     }
 
     /// Lets the table describe the first `bytes` bytes of the pages; returns the elements used.

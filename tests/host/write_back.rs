@@ -80,6 +80,37 @@ fn what_is_stable_is_not_lost() {
 }
 
 #[test]
+fn a_flush_of_another_cache_makes_nothing_stable() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    let now = Moment::after(node.writes);
+    // The server was started again, and nobody here has noticed.
+    assert!(!node.write_back.flushed_beside(SECOND, now));
+    assert!(node.write_back.is_at_risk());
+    node.write_back.connected(SECOND);
+    assert!(!node.flush());
+    assert!(node.flush());
+    node.write_ended(node.write_back.life());
+    let now = Moment::after(node.writes);
+    assert!(node.write_back.flushed_beside(SECOND, now));
+    node.write_back.connected(THIRD);
+    assert!(node.flush());
+}
+
+#[test]
+fn what_fails_in_silence_is_told_by_those_that_are_asked_since() {
+    let mut endings = Endings::new();
+    let before = endings.promise(Moment::BEFORE_ALL);
+    let since = endings.failed_in_silence();
+    let after = endings.promise(Moment::BEFORE_ALL);
+    assert!(!before.is_since(since));
+    assert!(!Endings::unknown().is_since(since));
+    assert!(after.is_since(since));
+    // Nobody else has to fail for it.
+    assert!(endings.holds(&before) && endings.holds(&after));
+}
+
+#[test]
 fn a_flush_covers_what_had_ended_before() {
     let (mut node, life) = Node::new();
     node.write_ended(life);

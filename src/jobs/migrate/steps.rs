@@ -95,8 +95,11 @@ impl Copier {
             let cached = node.volatile_cache;
             let permit = cached.then(|| node.admit(false, What::Flush)).flatten();
             let now = self.mover.moving().moments().now();
+            // What the new device fails to make stable ends the migration.
+            let parking = self.mover.moving().parking();
+            let parking = (side == 0).then(|| parking.clone());
             let gone = match permit {
-                Some(permit) => self.loans.flush(COPIES + side, node, permit, now),
+                Some(permit) => self.loans.flush(COPIES + side, node, permit, now, parking),
                 // There is no room.
                 None if cached => false,
                 None => true,
@@ -117,6 +120,10 @@ impl Copier {
 
 /// Whether all losses at the old device were told of, or the new one can tell of them.
 fn is_told(old: &Node, new: &Node) -> bool {
+    // Flushes tell of it that come to the node, wherever it is; they come to one that has a volatile cache.
+    if old.lane.has_untold() && !new.volatile_cache {
+        return false;
+    }
     let untold = old.remote().is_some_and(|remote| remote.has_untold_loss());
     !untold || new.remote().is_some_and(|remote| remote.tells_losses())
 }

@@ -23,6 +23,7 @@ use super::{
     lane::Lane,
     moments::Moments,
     node::{Hindrance, Node},
+    parking::Parking,
 };
 use crate::{
     dst_core::{
@@ -93,7 +94,7 @@ struct Inner {
 #[pin_data]
 pub struct Moving {
     lane: Arc<Lane>,
-    moments: Arc<Moments>,
+    parking: Arc<Parking>,
     may_sleep: bool,
     #[pin]
     inner: SpinLockIrq<Inner>,
@@ -121,7 +122,7 @@ impl Moving {
     /// May sleep. Errors: `ENOMEM`.
     pub fn new(
         sides: [Arc<Node>; 2],
-        moments: Arc<Moments>,
+        parking: Arc<Parking>,
         sectors: u64,
         way: Way,
     ) -> Result<Arc<Self>> {
@@ -149,7 +150,7 @@ impl Moving {
         Arc::pin_init(
             pin_init!(Self {
                 lane,
-                moments,
+                parking,
                 may_sleep,
                 inner <- new_spinlock_irq!(inner, "dst_moving"),
                 sides <- new_spinlock_irq!(Some(sides), "dst_moving_sides"),
@@ -179,7 +180,12 @@ impl Moving {
 
     /// The clock of the storage.
     pub fn moments(&self) -> &Moments {
-        &self.moments
+        self.parking.moments()
+    }
+
+    /// Where the storage's bios wait.
+    pub fn parking(&self) -> &Arc<Parking> {
+        &self.parking
     }
 
     /// Whether the new device has nothing of what goes to both, and is not about to get it.
@@ -320,7 +326,7 @@ impl Moving {
 
     /// A write has ended that both devices have acknowledged: it counts when its caller is told, not before.
     fn count(&self, lives: [Option<Life>; 2]) {
-        let at = self.moments.write_ends();
+        let at = self.moments().write_ends();
         // Not cloned: this may be a context in which none of them may be dropped.
         let sides = self.sides.lock();
         let Some(sides) = &*sides else {

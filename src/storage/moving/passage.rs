@@ -96,7 +96,7 @@ impl Passage {
         };
         match (self.old.take(), self.new.take(), self.second.take()) {
             (Some(old), Some(new), Some(admitted)) => {
-                let mut second = piece.twin(admitted, self.moving.moments.now());
+                let mut second = piece.twin(admitted, self.moving.moments().now());
                 second.tell(part(Side::New));
                 piece.tell(part(Side::Old));
                 new.node.submit_at(new.place, second);

@@ -6,7 +6,7 @@ use super::Remote;
 use crate::{
     dst_core::{
         wire,
-        write_back::{Life, Moment},
+        write_back::{Identity, Life, Moment},
     },
     sys::bio::Status,
 };
@@ -55,9 +55,11 @@ impl Remote {
         inner.write_back.is_at_risk() || inner.write_back.has_untold_loss()
     }
 
-    /// The server has carried out a flush that was asked for at the moment `covers`, over another connection.
-    pub fn was_flushed(&self, covers: Moment) {
-        self.inner.lock().write_back.flushed_unasked(covers);
+    /// A server that said `identity` has carried out a flush that was asked for at the moment `covers`, over another
+    /// connection. `false` if that is not the one whose cache is known here: this one was not flushed then.
+    pub fn was_flushed(&self, identity: Identity, covers: Moment) -> bool {
+        let mut inner = self.inner.lock();
+        inner.write_back.flushed_beside(identity, covers)
     }
 
     /// Nobody relies on what is lost here: all of it is written again.
@@ -68,6 +70,11 @@ impl Remote {
     /// Whether something that was sent on a connection that is lost may still change one of these sectors.
     pub fn is_exposed(&self, first: u64, sectors: u64) -> bool {
         self.inner.lock().table.is_exposed(first, sectors)
+    }
+
+    /// Whether I/O fails as soon as it is away.
+    pub fn fails_fast(&self) -> bool {
+        self.settings.fail_fast
     }
 
     /// Identity of the device, of the last server that was known as the node's.

@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A device says once that a flush has failed. Whoever asked for it, in the end those are told who rely on what was written: the next
+# flush fails if one that was made for a suspension did, and one on each connection of a server's clients; a client that
+# comes again finds another cache. A server that was started again, unnoticed, makes nothing stable for the one before.
+# needs: ip losetup python3 dmsetup
+# timeout: 240
+# log-allow: Buffer I/O error|I/O error
+. "$(dirname "$0")/lib.sh"
+. "$tests/helpers/data.sh"
+. "$tests/helpers/replace.sh"
+
+export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1
+network client one
+disk a 24M
+disk b 24M
+disk c 24M
+module_load
+one=$(address one):1025
+
+# A device that fails writes and flushes while it is told to.
+table() { echo "0 $(sectors "$a") flakey $a 0 $1"; }
+dmsetup create dst-flaky --table "$(table "3600 0")"
+at_exit dmsetup remove --retry dst-flaky
+flakey=/dev/$(dmsetup info -c --noheadings -o blkdevname dst-flaky)
+flaky() { dmsetup suspend --noflush dst-flaky; dmsetup load dst-flaky --table "$(table "$1")"; dmsetup resume dst-flaky; }
+fails() { flaky "0 3600 1 error_writes"; }
+heals() { flaky "3600 0"; }
+
+# flush: asks for one, and has written nothing since the last.
+flush() { python3 -c 'import os; os.fsync(os.open("/dev/dst", os.O_RDWR))'; }
+write() { dd if=/dev/zero of=/dev/dst bs=4096 count=1 seek=7 oflag=direct status=none; }
+suspend() { on client dst suspend storage 0 >/dev/null; }
+resume() { on client dst resume storage 0 >/dev/null; becomes up; }
+once() {
+	! flush 2>/dev/null || fail "$1: it is not told"
+	flush || fail "$1: it is told twice"
+}
+
+say "a device of this machine fails a flush that nobody has asked for"
+on client dst create storage "$flakey" "$b" >/dev/null
+flush || fail "a flush fails before anything was done"
+write
+fails
+log_mark "silent"
+suspend
+heals
+log_since "silent" | grep -q "node 0: L: $flakey: what it has acknowledged is not known to be stable" || fail "the log says nothing"
+# The node's disk at another place, were it not for the loss.
+dd if="$a" of="$c" bs=1M iflag=direct oflag=direct status=none
+refuses "may be in its cache yet, or be lost" 0 "$c"
+resume
+once "at a device of this machine"
+write
+suspend
+resume
+flush || fail "a flush fails though the suspension's has not"
+storage_delete storage
+
+say "a server's device fails one"
+on one dst export add "$flakey" --write-back --listen "$one" --allow 10.7.0.0/24 --shared >/dev/null
+on client dst create storage --connections 1 "$one" "$b" >/dev/null
+flush || fail "a flush fails before anything was done"
+write
+fails
+suspend
+heals
+resume
+once "at a server"
+write
+fails
+! flush 2>/dev/null || fail "a flush succeeds that the device has failed"
+heals
+flush || fail "a failed flush is told twice over one connection"
+
+say "to other clients, and to those that come"
+on client python3 - "$(address one)" >"$work/asked" <<-'END' &
+	import sys, time, peer
+	def come(name):
+	    client = peer.Peer(sys.argv[1])
+	    reply = client.open(session=name, flags=peer.WANT_WRITE | peer.WANT_SHARED)
+	    assert reply.status == peer.OK, reply.payload
+	    return client, peer.HELLO_REPLY.unpack(reply.payload[:peer.HELLO_REPLY.size])[16:18]
+	def flush(client):
+	    return client.ask(peer.FLUSH, epoch=client.epoch).status
+	(first, cache), (second, same) = come(b"first-----------"), come(b"second----------")
+	assert cache == same, (cache, same)
+	assert (flush(first), flush(second)) == (peer.OK, peer.OK)
+	print("stands", flush=True)
+	while flush(first) == peer.OK:
+	    time.sleep(0.05)
+	print("failed", flush=True)
+	while flush(first) != peer.OK:
+	    time.sleep(0.05)
+	assert flush(second) == peer.IO, "the other connection is not told"
+	assert flush(second) == peer.OK, "the other connection is told twice"
+	third, other = come(b"third-----------")
+	assert other != cache, "the cache has the same identity"
+	assert flush(third) == peer.OK, "a client is told of what was before it"
+	print("told", flush=True)
+END
+asker=$!
+wait_until 60 grep -q stands "$work/asked" || fail "the clients do not come: $(cat "$work/asked")"
+fails
+wait_until 60 grep -q failed "$work/asked" || fail "no flush fails: $(cat "$work/asked")"
+heals
+wait "$asker" || fail "see above: $(cat "$work/asked")"
+grep -q told "$work/asked" || fail "the clients have not come to the end"
+storage_delete storage
+on one dst export del --force "$flakey" >/dev/null
+
+say "a server that was started again makes nothing stable for the one before"
+serve one "$c" --write-back
+on client dst create storage --force --keepalive 60 --request-timeout 60 "$one" "$b" >/dev/null
+flush || fail "a flush fails before anything was done"
+write
+# Nobody tells the client.
+cable one down
+on one dst export del --force "$c" >/dev/null
+serve one "$c" --write-back
+cable one up
+expect_equal "what the client thinks of the node" up "$(state)"
+suspend
+resume
+once "by a server that was started again"
+storage_delete storage
+unserve one "$c"
+module_unload
