@@ -196,6 +196,12 @@ impl Connection {
         self.peer.left.store(true, ordering::Release);
     }
 
+    /// Which of its client's connections it is.
+    pub(super) fn number(&self) -> u16 {
+        let session = self.peer.session.lock();
+        session.map_or(0, |session| session.told.connection)
+    }
+
     /// The slots and pages.
     pub fn buffers(&self) -> &Buffers {
         &self.buffers

@@ -25,7 +25,6 @@ use crate::{
     exec::{select, timeout, wait_for, yield_now, JoinHandle, Ring, TaskName, Timer, WakerCell},
     net::Budget,
     pr_warn_ratelimited,
-    sys::net_namespace::Net,
 };
 use core::{pin::pin, task::Poll};
 use kernel::{
@@ -337,7 +336,7 @@ impl Copier {
                 finish(connection, refused.0.wanted, wire::Status::NoMemory);
                 return Ok(());
             }
-            let asking = ask_at(&connection.export.net, source, &named, &read);
+            let asking = ask_at(connection, source, &named, &read);
             let asked = timeout(timer, wait, pin!(asking)).await;
             asked.unwrap_or_else(|| Err(Trouble::late()))?;
         }
@@ -422,14 +421,18 @@ impl Copier {
 
 /// Asks for a range at `source`; connects first if there is no connection.
 async fn ask_at(
-    net: &Net,
+    connection: &Connection,
     source: &mut Option<Source>,
     named: &CopySource,
     read: &WireMessage,
 ) -> core::result::Result<(), Trouble> {
     let source = match source {
         Some(source) => source,
-        None => source.insert(Source::connect(net, named, read.epoch).await?),
+        None => {
+            let (export, number) = (&connection.export, connection.number());
+            let made = Source::connect(&export.net, &export.reader, named, read.epoch, number);
+            source.insert(made.await?)
+        }
     };
     source.ask(read).await
 }

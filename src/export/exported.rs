@@ -2,7 +2,7 @@
 
 //! One export: a device, who may use it, and who owns it.
 
-use super::{config::ExportConfig, peer::Peer, reply::FlushErrors};
+use super::{config::ExportConfig, peer::Peer, reply::FlushErrors, source::Reader};
 use crate::{
     dst_core::{
         access::{self, Access, Prefix, Rule},
@@ -107,6 +107,8 @@ pub struct Export {
     boot: [u8; 16],
     identity: [u8; 16],
     flush_errors: Arc<FlushErrors>,
+    /// What copies from others.
+    pub reader: Reader,
     pools: Arc<Pools>,
     epoch: Atomic<u64>,
     /// The storage that the label names.
@@ -227,6 +229,7 @@ impl Export {
                 boot: parts.boot,
                 identity: crate::sys::random::identity(),
                 flush_errors,
+                reader: Reader::new(),
                 pools: parts.pools,
                 epoch: Atomic::new(parts.label.map_or(0, |(_, epoch)| epoch)),
                 member_of <- new_mutex!(parts.label.map(|(storage, _)| storage), "dst_export_member"),

@@ -22,7 +22,10 @@ use crate::{
     sys::{net_namespace::Net, random, segments::Segments, socket_address::SocketAddress},
 };
 use core::net::IpAddr;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{ordering, Atomic},
+};
 
 /// Reads under way at a time.
 const DEPTH: u32 = 64;
@@ -76,6 +79,41 @@ impl From<ClientError> for Trouble {
     }
 }
 
+/// An export as a client of others: all its connections are those of one session there, so that it counts as one client.
+pub struct Reader {
+    session: [u8; 16],
+    begun: Atomic<u64>,
+}
+
+/// The connections of its session, if it has no more.
+const CONNECTIONS: u16 = 4;
+
+impl Reader {
+    /// One that has made no connection.
+    pub fn new() -> Self {
+        Self {
+            session: random::identity(),
+            begun: Atomic::new(0),
+        }
+    }
+
+    /// What connection `number` tells of itself to the node that is `named`, for requests of `epoch`.
+    fn identity(&self, named: &CopySource, epoch: u64, number: u16) -> Identity {
+        Identity {
+            session: self.session,
+            incarnation: self.begun.fetch_add(1, ordering::Relaxed) + 1,
+            connection: number,
+            connections: number.saturating_add(1).max(CONNECTIONS),
+            storage: named.storage,
+            epoch,
+            raw: false,
+            write: false,
+            queue_depth: DEPTH,
+            export: Text::<EXPORT_NAME_MAX>::from_display(&named.export),
+        }
+    }
+}
+
 /// What came over the connection.
 pub struct Answer {
     /// The tag of the read that it answers.
@@ -108,26 +146,18 @@ pub fn address(named: &CopySource) -> SocketAddress {
 }
 
 impl Source {
-    /// Connects from `net` to the node that is `named`, for requests of `epoch`.
+    /// Connects `reader` from `net` to the node that is `named`, for requests of `epoch`, in place of its earlier connection of
+    /// this `number`.
     ///
     /// Errors: why it cannot be read from.
     pub async fn connect(
         net: &Net,
+        reader: &Reader,
         named: &CopySource,
         epoch: u64,
+        number: u16,
     ) -> core::result::Result<Self, Trouble> {
-        let identity = Identity {
-            session: random::identity(),
-            incarnation: 1,
-            connection: 0,
-            connections: 1,
-            storage: named.storage,
-            epoch,
-            raw: false,
-            write: false,
-            queue_depth: DEPTH,
-            export: Text::<EXPORT_NAME_MAX>::from_display(&named.export),
-        };
+        let identity = reader.identity(named, epoch, number);
         // On the heap: the state of such a future is large.
         let attempt = Client::connect(net, address(named), identity, named.wait_ms);
         let attempt =
