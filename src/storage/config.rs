@@ -69,6 +69,23 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// Whether both are given in the same words.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Local(a), Self::Local(b)) => a.to_bytes() == b.to_bytes(),
+            (
+                Self::Remote { address, export },
+                Self::Remote {
+                    address: other,
+                    export: named,
+                },
+            ) => address == other && export == named,
+            _ => false,
+        }
+    }
+}
+
 /// The node in one line: `L: /dev/sdb` or `R: 192.168.4.80:1025`.
 impl core::fmt::Display for Place {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -154,23 +154,8 @@ impl Storage {
     /// Refuses a node that was given before in the same words.
     pub(super) fn check_place(&self, place: &Place) -> Outcome {
         let state = self.state();
-        let same = state
-            .members
-            .iter()
-            .find(|member| match (member.place(), place) {
-                (Place::Local(a), Place::Local(b)) => a.to_bytes() == b.to_bytes(),
-                (
-                    Place::Remote {
-                        address: a,
-                        export: x,
-                    },
-                    Place::Remote {
-                        address: b,
-                        export: y,
-                    },
-                ) => a == b && x == y,
-                _ => false,
-            });
+        let mut members = state.members.iter();
+        let same = members.find(|member| member.place().is_same(place));
         same.map_or(Ok(()), |member| Err(same_device(place, member.index())))
     }
 

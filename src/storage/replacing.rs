@@ -154,7 +154,10 @@ impl Storage {
         let config = leaving.config.clone();
         let place = config.place.clone();
         check_limits(&config)?;
-        self.check_place(&place)?;
+        // One that was given up may go on where it was.
+        if !is_lost(&leaving.node) || !place.is_same(leaving.member.place()) {
+            self.check_place(&place)?;
+        }
         let pools = self.context().pools.clone();
         let reading = reading(self.config())?;
         self.wait_for(Some(&place));
@@ -209,7 +212,9 @@ impl Storage {
             remote.let_go(None);
             return Err(fault);
         }
-        remote.let_go(Some((address, export)));
+        if !remote.let_go(Some((address, export))) {
+            return Err(in_the_way(leaving, &InTheWay::Failed));
+        }
         self.put_in_place(&leaving.member, member);
         Ok(())
     }

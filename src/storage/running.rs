@@ -11,7 +11,7 @@ use super::{
     beside::Beside,
     config::NodeState,
     lane::Lane,
-    remote::Remote,
+    remote::{Remote, Turn},
     volume::{VolumeDisk, VolumeSlot},
     wait::Deadline,
 };
@@ -42,6 +42,13 @@ pub struct Connection {
     tasks: KVec<JoinHandle>,
     retry_limit: Option<u32>,
     given_up: Atomic<bool>,
+}
+
+/// Since when a node is away, from the place where it is looked for.
+#[derive(Clone, Copy)]
+pub struct Down {
+    since: Instant<Monotonic>,
+    turn: Turn,
 }
 
 /// A node of a started storage.
@@ -102,16 +109,24 @@ impl Connection {
         }
     }
 
-    async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
+    async fn enforce_limit(&self, down_since: &mut Option<Down>) {
         let Some(limit) = self.retry_limit else {
             return;
         };
-        if self.is_up() || self.given_up.load(ordering::Relaxed) {
+        let turn = self.remote.held_or_turn();
+        let Some(turn) = turn.filter(|_| !self.is_up() && !self.given_up.load(ordering::Relaxed))
+        else {
             *down_since = None;
             return;
-        }
-        let since = *down_since.get_or_insert_with(Instant::now);
-        if since.elapsed().as_millis() < i64::from(limit) {
+        };
+        // A node that is sent elsewhere has all the time there.
+        let begins = Down {
+            since: Instant::now(),
+            turn,
+        };
+        let down = down_since.filter(|down| down.turn == turn);
+        let down = *down_since.insert(down.unwrap_or(begins));
+        if down.since.elapsed().as_millis() < i64::from(limit) {
             return;
         }
         self.given_up.store(true, ordering::Relaxed);
@@ -164,7 +179,7 @@ impl Active {
     }
 
     /// Fails the node when it was away for longer than it may be. While it is suspended it may.
-    pub async fn enforce_limit(&self, down_since: &mut Option<Instant<Monotonic>>) {
+    pub async fn enforce_limit(&self, down_since: &mut Option<Down>) {
         match &self.connection {
             Some(connection) if self.lane.suspended().is_none() => {
                 connection.enforce_limit(down_since).await;

@@ -144,7 +144,6 @@ fn supervise(
     at: u16,
     client: Option<KBox<Client>>,
 ) -> Result<JoinHandle> {
-    let client = client.map(KBox::into_inner);
     let task = remote.clone().supervise(at, client, Timer::new()?);
     pools.net.spawn(name, task)
 }

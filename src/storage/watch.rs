@@ -3,12 +3,16 @@
 //! The task that watches the nodes of a started storage: it tells of their changes, closes
 //! connections that take too long, and gives up nodes that were away for too long.
 
-use super::{config::StorageState, running::Running, storage::Storage};
+use super::{
+    config::StorageState,
+    running::{Down, Running},
+    storage::Storage,
+};
 use crate::exec::Timer;
 use kernel::{
     prelude::*,
     sync::Arc,
-    time::{Delta, Instant, Monotonic},
+    time::{Delta, Instant},
 };
 
 /// Milliseconds between two looks.
@@ -22,7 +26,7 @@ impl Storage {
             return;
         };
         // Since when the nodes are away.
-        let mut away: KVec<Option<Instant<Monotonic>>> = KVec::new();
+        let mut away: KVec<Option<Down>> = KVec::new();
         loop {
             timer.sleep(Delta::from_millis(WATCH_MS)).await;
             let mut index = 0;

@@ -4,7 +4,7 @@
 # the cache of a server that was left has lost is told by a flush, once, and nothing if the node was suspended before. A
 # node that was given up goes on. Where no label says whose a disk is, nothing is replaced.
 # needs: ip losetup python3
-# timeout: 400
+# timeout: 500
 # log-allow: Buffer I/O error|I/O error
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -110,8 +110,48 @@ replace 0 "$two" >/dev/null
 on client dst resume storage 0 >/dev/null
 becomes up
 dd if=/dev/dst of=/dev/null bs=1M count=1 iflag=direct status=none || fail "a node that was given up does not go on"
+takes_down two "$new"
+becomes failed
+serve two "$new"
+on client dst suspend storage 0 >/dev/null
+replace 0 "$two" >/dev/null
+on client dst resume storage 0 >/dev/null
+becomes up
+dd if=/dev/dst of=/dev/null bs=1M count=1 iflag=direct status=none || fail "a node that was given up does not go on where it was"
 storage_delete storage
-unserve two "$new"
+
+say "what waits for a node that fails fast"
+disturb two delay 250ms
+takes_down two "$new"
+serve one "$new"
+on client dst create storage --fail-fast "$one" "$b" >/dev/null
+on client dst suspend storage 0 >/dev/null
+dd if=/dev/zero of=/dev/dst bs=4096 count=1 oflag=direct status=none 2>"$work/parked" &
+parked=$!
+wait_until 60 at_least 1 node_file storage 0 queued || fail "nothing waits for the node"
+takes_down one "$new"
+serve two "$new"
+replace 0 "$two" >/dev/null
+on client dst resume storage 0 >/dev/null
+wait "$parked" || fail "what waited for the node has failed: $(cat "$work/parked")"
+becomes up
+storage_delete storage
+takes_down two "$new"
+
+say "a node has all its time at the new place"
+disturb two delay 500ms
+serve one "$new"
+on client dst create storage --retry-limit 10 --keepalive 1 "$one" "$b" >/dev/null
+takes_down one "$new"
+becomes reconnecting
+serve two "$new"
+# It takes longer than that until a connection stands there, after it was looked at and its label was written.
+replace 0 "$two" >/dev/null || fail "the node was given up on the way"
+becomes up
+dd if=/dev/dst of=/dev/null bs=1M count=1 iflag=direct status=none || fail "the node was given up"
+storage_delete storage
+disturb two
+takes_down two "$new"
 
 say "without labels"
 on client dst create plain --raw --force --device dst-plain "$clone" >/dev/null

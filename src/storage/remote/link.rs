@@ -4,6 +4,7 @@
 //! sender.
 
 use super::{
+    connecting::Unlike,
     known::Known,
     line::{Phase, Trouble},
     relocate::Turn,
@@ -15,14 +16,11 @@ use crate::{
         backoff::Backoff,
         session::Head,
         transaction::{Answered, Link, Tag},
-        wire::{self, check_reply, Message, Negotiated, Opcode, Reason},
+        wire::{self, check_reply, Message, Negotiated, Opcode},
         write_back::{Life, Verdict},
     },
-    exec::{select, wait_for, yield_now, Either, Timer},
-    net::{
-        client::{Client, ClientError},
-        Budget, Incoming, Sender, SessionError,
-    },
+    exec::{wait_for, yield_now, Timer},
+    net::{client::Client, Budget, Incoming, Sender, SessionError},
     pr_warn_ratelimited,
     storage::piece::Piece,
     sys::{
@@ -30,7 +28,7 @@ use crate::{
         random,
     },
 };
-use core::{pin::pin, task::Poll};
+use core::{future::Future, pin::Pin, task::Poll};
 use kernel::{
     prelude::*,
     sync::{
@@ -79,14 +77,6 @@ impl core::fmt::Display for Lost {
     }
 }
 
-/// Why what answers is not taken for the node.
-enum Unlike {
-    /// It could not be looked at.
-    Lost(ClientError),
-    /// It is another one.
-    Other(Reason),
-}
-
 /// What a reply asks for.
 enum Reply {
     /// Nothing more.
@@ -108,19 +98,29 @@ struct Incarnation {
 impl Remote {
     /// The supervisor task of connection `at`. The first one begins with the connection that the
     /// storage was started on.
-    pub async fn supervise(self: Arc<Self>, at: u16, first: Option<Client>, mut timer: Timer) {
+    pub async fn supervise(
+        self: Arc<Self>,
+        at: u16,
+        first: Option<KBox<Client>>,
+        mut timer: Timer,
+    ) {
         let at = usize::from(at);
-        let mut turn = self.turn();
+        // That of the connection that is given, whoever has called meanwhile.
+        let mut turn = Turn::FIRST;
         let mut client = first;
         let mut backoff = Backoff::new(Backoff::FIRST_MS, Backoff::LIMIT_MS);
         if client.is_none() {
             self.until_known(at).await;
             turn = self.turn();
-            client = self.reconnect(at, turn).await;
+            client = self.try_to_connect(at, turn).await;
         }
         loop {
             if let Some(client) = client.take() {
-                self.use_client(at, turn, client, &mut backoff).await;
+                // On the heap, as is what makes a connection: this one is made where the stack is used already.
+                match self.using(at, turn, client, &mut backoff) {
+                    Ok(using) => using.await,
+                    Err(error) => self.lacks_memory(at, turn, error),
+                }
             }
             if self.is_failed() {
                 // There is nothing to be done until the task is cancelled.
@@ -134,7 +134,7 @@ impl Remote {
                 backoff.reset();
             }
             turn = self.turn();
-            client = self.reconnect(at, turn).await;
+            client = self.try_to_connect(at, turn).await;
         }
     }
 
@@ -161,28 +161,46 @@ impl Remote {
             .is_some_and(|line| line.trouble.errno == -draining)
     }
 
+    /// [`Self::use_client`], apart, so that its state is on the stack only while it is made.
+    #[inline(never)]
+    fn using<'a>(
+        self: &'a Arc<Self>,
+        at: usize,
+        turn: Turn,
+        client: KBox<Client>,
+        backoff: &'a mut Backoff,
+    ) -> Result<Pin<KBox<impl Future<Output = ()> + 'a>>> {
+        let using = self.use_client(at, turn, client, backoff);
+        Ok(KBox::pin(using, GFP_KERNEL)?)
+    }
+
     /// Uses a connection that was begun in `turn` until it is lost, if it is to the right node.
     async fn use_client(
         self: &Arc<Self>,
         at: usize,
         turn: Turn,
-        client: Client,
+        client: KBox<Client>,
         backoff: &mut Backoff,
     ) {
         self.inner
             .lock()
             .set_phase(at, Phase::Connecting, Trouble::NONE);
-        let (client, known) = match self.recognise(client).await {
+        let recognised = self.recognise(KBox::into_inner(client)).await;
+        if !self.is_current(turn) {
+            // Whoever is at the former place is nobody's business.
+            return;
+        }
+        let (client, known) = match recognised {
             Ok(recognised) => recognised,
             Err(Unlike::Lost(error)) => {
                 self.note_failure(at, &error);
-                return self.end_or_resume(true);
+                return self.has_failed(turn);
             }
             Err(Unlike::Other(reason)) => {
                 pr_warn_ratelimited!("node {}: {}\n", self.address(), reason);
                 let trouble = Trouble::said(EEXIST, &reason);
                 self.inner.lock().set_phase(at, Phase::Refused, trouble);
-                return self.end_or_resume(true);
+                return self.has_failed(turn);
             }
         };
         backoff.reset();
@@ -210,73 +228,6 @@ impl Remote {
     }
 
     /// Lets only the node through that was there before.
-    async fn recognise(&self, mut client: Client) -> core::result::Result<(Client, Known), Unlike> {
-        let now = Known::learn(&mut client).await.map_err(Unlike::Lost)?;
-        let known = *self.inner.lock().known.get_or_insert(now);
-        known.compare(&now).map_err(Unlike::Other)?;
-        self.inner.lock().device = now.device();
-        for cells in &self.cells {
-            cells.known.wake();
-        }
-        Ok((client, now))
-    }
-
-    async fn reconnect(self: &Arc<Self>, at: usize, turn: Turn) -> Option<Client> {
-        let (address, export) = self.destination(turn)?;
-        let mut identity = self.identity;
-        let number = self.attempts.fetch_add(1, ordering::Relaxed);
-        identity.incarnation = identity
-            .incarnation
-            .saturating_add(number)
-            .saturating_add(1);
-        identity.connection = at as u16;
-        identity.export = export;
-        identity.epoch = self.epoch.load(ordering::Relaxed);
-        let settings = &self.settings;
-        let limit = settings.connect_ms;
-        let attempt = pin!(Client::connect(&settings.net, address, identity, limit));
-        let called = pin!(self.called(at, turn));
-        let made = match select(called, attempt).await {
-            Either::Second(made) if self.is_current(turn) => made,
-            // What the former place says does not matter any more.
-            _ => return None,
-        };
-        match made {
-            Ok(client) => Some(client),
-            Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", address, reason);
-                let trouble = Trouble::said(ESTALE, &reason);
-                let mut inner = self.inner.lock();
-                inner.set_phase(at, Phase::Refused, trouble);
-                drop(inner);
-                self.fail(Status::Reservation);
-                self.end_or_resume(true);
-                None
-            }
-            Err(error) => {
-                self.note_failure(at, &error);
-                self.end_or_resume(true);
-                None
-            }
-        }
-    }
-
-    /// Notes why an attempt to connect was in vain, and logs what is new.
-    fn note_failure(&self, at: usize, error: &ClientError) {
-        let trouble = Trouble::from(error);
-        let mut inner = self.inner.lock();
-        let before = inner.lines.get(at).map_or(0, |line| line.trouble.errno);
-        // That nothing listens there any more was announced.
-        let announced = before == ESHUTDOWN.to_errno() && error.to_error() == ECONNREFUSED;
-        if !announced {
-            inner.set_phase(at, Phase::Waiting, trouble);
-        }
-        drop(inner);
-        if !announced && trouble.errno != before {
-            pr_warn_ratelimited!("node {}: {}\n", self.address(), error);
-        }
-    }
-
     /// Uses a connection until it is lost, and takes it down.
     async fn serve(
         self: &Arc<Self>,

@@ -3,7 +3,7 @@
 //! Remote nodes: exports of other machines.
 //!
 //! A node has a table of transactions ([`crate::dst_core::transaction`]), which outlives connections,
-//! and one or several connections. Each of them has two tasks ([`link`]): the supervisor connects,
+//! and one or several connections. Each of them has two tasks ([`link`]): the supervisor connects ([`connecting`]),
 //! receives replies while the connection stands, and afterwards connects again; the sender sends
 //! what submitters could not. A submitter sends its request itself ([`requests`]) when nobody else is
 //! sending on the connection that it has chosen. [`guard`] looks after what takes too long. The export may
@@ -19,6 +19,7 @@
 //! Cancellation: [`Remote::fail`] makes the node end everything. The tasks are then cancelled and
 //! joined, the connections aborted, and what they held is ended in error by [`Remote::drain`].
 
+mod connecting;
 mod guard;
 mod handover;
 mod known;
@@ -51,8 +52,8 @@ use kernel::{
 pub use known::Known;
 use line::Line;
 pub use line::{Phase, Standing, Trouble};
-pub use relocate::InTheWay;
 use relocate::Seat;
+pub use relocate::{InTheWay, Turn};
 
 /// What is shared by all connections of a node.
 pub struct Settings {

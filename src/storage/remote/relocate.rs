@@ -31,7 +31,12 @@ const LOOK_MS: u32 = 2;
 
 /// Counts how often connecting has begun anew.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn(u32);
+pub struct Turn(u32);
+
+impl Turn {
+    /// The one that a node begins with.
+    pub(super) const FIRST: Self = Self(0);
+}
 
 /// Where the export is.
 pub(super) struct Seat {
@@ -40,6 +45,8 @@ pub(super) struct Seat {
     turn: Turn,
     /// No connection is used.
     held: bool,
+    /// No attempt to connect in this turn has ended yet: also a node that fails fast waits for that.
+    fresh: bool,
 }
 
 /// Why a node cannot be held.
@@ -59,8 +66,21 @@ impl Seat {
         Self {
             address,
             export,
-            turn: Turn(0),
+            turn: Turn::FIRST,
             held: false,
+            fresh: true,
+        }
+    }
+
+    /// Whether it is not known yet if the node can be reached there.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh && !self.held
+    }
+
+    /// An attempt to connect that was begun in `turn` has ended.
+    pub(super) fn settle(&mut self, turn: Turn) {
+        if self.turn == turn {
+            self.fresh = false;
         }
     }
 
@@ -171,12 +191,16 @@ impl Remote {
         inner.table.is_cut_off() && inner.lines.iter().all(|line| line.link.is_none())
     }
 
-    /// Connects again, now if the node was held: to another export if one is given.
-    pub fn let_go(&self, to: Option<(SocketAddress, Name)>) {
+    /// Connects again, now if the node was held: to another export if one is given. `false` if the node was given up
+    /// meanwhile.
+    pub fn let_go(&self, to: Option<(SocketAddress, Name)>) -> bool {
         let mut inner = self.inner.lock();
         let seat = &mut inner.seat;
         seat.held = false;
+        seat.fresh = true;
         seat.turn = Turn(seat.turn.0.wrapping_add(1));
+        let goes_on = inner.failed.is_none();
+        let seat = &mut inner.seat;
         if let Some((address, export)) = to {
             (seat.address, seat.export) = (address, export);
             inner.begin_anew();
@@ -185,6 +209,13 @@ impl Remote {
         for cells in &self.cells {
             cells.called.wake();
         }
+        goes_on
+    }
+
+    /// Whether no connection is used at present, and in which turn it is otherwise.
+    pub fn held_or_turn(&self) -> Option<Turn> {
+        let inner = self.inner.lock();
+        (!inner.seat.held).then_some(inner.seat.turn)
     }
 
     /// Whether the export that was looked at is like the one that the node was at; in what it differs otherwise.

@@ -85,7 +85,12 @@ impl Remote {
     /// Why nothing is admitted but to end in error, if that is so.
     pub(super) fn refusal(&self, inner: &Inner) -> Option<Status> {
         match inner.failed {
-            None if self.settings.fail_fast && inner.choose().is_none() => Some(Status::Transport),
+            None if self.settings.fail_fast
+                && inner.choose().is_none()
+                && !inner.seat.is_fresh() =>
+            {
+                Some(Status::Transport)
+            }
             failed => failed,
         }
     }
@@ -376,6 +381,7 @@ impl Remote {
         if core::mem::replace(&mut line.has_stood, true) {
             self.reconnects.fetch_add(1, ordering::Relaxed);
         }
+        inner.seat.settle(turn);
         inner.set_phase(at, Phase::Connected, Trouble::NONE);
         // The places of requests that had ended in error may be free now.
         let waiting = self.lane.has_waiting();
