@@ -79,6 +79,11 @@ impl Copier {
             }
             // It takes memory that it does not take to write there.
             (true, Status::Resource | Status::WouldBlock) if asked => Copied::Refused,
+            // Writes wait for the extent, and are to fail as soon as the node is away.
+            (false, Status::Transport) if fails_fast(moving) && !is_lost(moving, false) => {
+                self.not_before = self.job.now().saturating_add(RETRY);
+                Copied::Left
+            }
             // The way there has failed; it may come back.
             (_, Status::Transport | Status::Resource | Status::WouldBlock)
                 if !is_lost(moving, slot.read || asked) =>
@@ -147,7 +152,18 @@ impl Copier {
         let first = copy.first.saturating_add(slot.done);
         let direct = copy.way == Way::Direct;
         let gone = match slot.read {
-            false if direct => self.ask(index, [old, new], first, slot.chunk),
+            false if direct => match self.may_ask(old, first, slot.chunk) {
+                None => self.ask(index, [old, new], first, slot.chunk),
+                Some(end) => {
+                    self.keep(index, Slot::FREE);
+                    moving.copied(copy.ticket, end);
+                    if end == Copied::Refused {
+                        self.refused();
+                    }
+                    self.not_before = now.saturating_add(RETRY);
+                    return true;
+                }
+            },
             false => self.read(index, old, first, slot.chunk, now),
             true => self.write(index, new, first, slot.chunk),
         };
@@ -191,13 +207,26 @@ impl Copier {
         self.loans.read(index, old, permit, first, sectors)
     }
 
+    /// Whether the other machine may read a chunk; if not, what becomes of the extent, for which writes wait.
+    fn may_ask(&self, old: &Node, first: u64, sectors: u32) -> Option<Copied> {
+        let remote = old.remote()?;
+        match old.hindrance() {
+            // It is found out and told where the data goes through this machine.
+            Some(Hindrance::Lost) => Some(Copied::Refused),
+            Some(Hindrance::Away) if remote.fails_fast() => Some(Copied::Left),
+            // What was sent to the old device and may still land there is fenced by a connection of ours, not by the other
+            // machine's.
+            _ if remote.is_exposed(first, sectors.into()) => Some(Copied::Left),
+            _ => None,
+        }
+    }
+
     /// Has the new device's machine copy a chunk.
     fn ask(&mut self, index: usize, [old, new]: [&Node; 2], first: u64, sectors: u32) -> bool {
         let source = self.source.and_then(|source| {
             let remote = old.remote()?;
-            // What was sent to the old device and may still land there is fenced by a connection of ours, not by the other
-            // machine's; nor must its connections take the place of ours there.
-            let settled = old.hindrance().is_none() && !remote.is_exposed(first, sectors.into());
+            // The other machine's connections must not take the place of ours there.
+            let settled = old.hindrance().is_none();
             settled.then_some(CopySource {
                 device: remote.device(),
                 wait_ms: match self.moving().is_direct() {
@@ -284,4 +313,11 @@ fn is_lost(moving: &Moving, new: bool) -> bool {
     };
     let node = sides.get(usize::from(new));
     node.is_none_or(|node| node.hindrance() == Some(Hindrance::Lost))
+}
+
+/// Whether the old device lets I/O fail as soon as it is away.
+fn fails_fast(moving: &Moving) -> bool {
+    let sides = moving.sides();
+    let old = sides.as_ref().and_then(|[old, _]| old.remote());
+    old.is_some_and(|old| old.fails_fast())
 }

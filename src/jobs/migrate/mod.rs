@@ -69,6 +69,9 @@ const TRIAL_MS: u32 = 2_000;
 /// Microseconds for which the new device may be away before the old one is used alone.
 const AWAY: u64 = 5_000_000;
 
+/// Microseconds after which a flush of the new device, for which all I/O of the node waits, counts as one that hangs.
+const SLOW_FLUSH: u64 = 30_000_000;
+
 /// A migration that was prepared.
 pub struct Plan {
     mover: Arc<Mover>,
@@ -123,6 +126,7 @@ impl Plan {
             not_before: 0,
             step_not_before: 0,
             away_since: None,
+            flushing_since: None,
             held: false,
             waited: false,
             closed: false,
@@ -179,6 +183,8 @@ struct Copier {
     step_not_before: u64,
     /// Since when the new device is away.
     away_since: Option<u64>,
+    /// Since when it is to be flushed.
+    flushing_since: Option<u64>,
     /// It has paused by itself.
     held: bool,
     /// It was told to pause when it looked last.
@@ -332,7 +338,15 @@ impl Copier {
         let Some(remote) = new.remote() else {
             return;
         };
-        let away = !remote.is_up();
+        // With a device that hangs others of its connections may stand, but a request that was sent on one that is lost goes out
+        // on no other: it has to be fenced first.
+        let flushes = self.flushes[1].is_some_and(|flush| flush.issued.is_some());
+        let since = *self.flushing_since.get_or_insert(now);
+        if !flushes {
+            self.flushing_since = None;
+        }
+        let slow = flushes && now.saturating_sub(since) >= SLOW_FLUSH;
+        let away = !remote.is_up() || remote.exposed() > 0 || slow;
         let moving = self.mover.moving();
         if !away {
             self.away_since = None;

@@ -69,7 +69,7 @@ impl Copier {
                     Reason::from_display(&format_args!("node {index} to be connected again"))
                 }
                 Some(Hindrance::Lost) => {
-                    Reason::from_display(&format_args!("node {index} to be given up"))
+                    Reason::from_display(&format_args!("somebody to look at node {index}, which was given up"))
                 }
             },
             (None, Phase::Draining) => {
