@@ -87,6 +87,8 @@ pub trait Resolver {
     fn lookup(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>>;
     /// Whether something accepts connections at the address.
     fn answers(&self, address: &SocketAddr) -> bool;
+    /// At which of the addresses something accepts connections. Takes at most two seconds, however many they are.
+    fn which_answer(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr>;
 }
 
 /// All addresses of an endpoint. Numeric ones are not looked up.

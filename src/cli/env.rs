@@ -17,6 +17,10 @@ use std::net::SocketAddr;
 /// Makes a connection to the module.
 pub type Connect<'a> = dyn FnMut() -> Result<Client, Failure> + 'a;
 
+/// Begins to write what the system's caches hold to the disks; what is returned tells whether that is done. It may
+/// take long, or for ever, and holds up nobody.
+pub type WriteOut<'a> = dyn FnMut() -> io::Result<Box<dyn FnMut() -> bool>> + 'a;
+
 /// Which form of the command line was used: error messages name its options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -32,6 +36,8 @@ pub struct Env<'a> {
     pub connect: &'a mut Connect<'a>,
     /// Looks up names.
     pub resolver: &'a dyn Resolver,
+    /// Writes caches out.
+    pub write_out: &'a mut WriteOut<'a>,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.

@@ -28,7 +28,7 @@ use args::verbs::{Color, Global};
 use args::{Args, Legacy};
 use clap::Parser;
 use endpoint::Resolver;
-use env::{Connect, Env, Form};
+use env::{Connect, Env, Form, WriteOut};
 use error::{Error, Exit};
 use output::Style;
 use std::ffi::OsString;
@@ -43,6 +43,8 @@ pub struct Surroundings<'a> {
     pub connect: &'a mut Connect<'a>,
     /// Looks up names.
     pub resolver: &'a dyn Resolver,
+    /// Has the system write what its caches hold to the disks.
+    pub write_out: &'a mut WriteOut<'a>,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.
@@ -65,6 +67,7 @@ pub fn run(args: &[OsString], around: Surroundings<'_>) -> i32 {
     let Surroundings {
         connect,
         resolver,
+        write_out,
         out,
         err,
         out_is_terminal,
@@ -91,6 +94,7 @@ pub fn run(args: &[OsString], around: Surroundings<'_>) -> i32 {
     let mut env = Env {
         connect,
         resolver,
+        write_out,
         out,
         err,
         progress: err_is_terminal && out_is_terminal && !global.json,

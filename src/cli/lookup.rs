@@ -16,6 +16,13 @@ use std::time::Duration;
 /// How long one of several addresses of a name may take to answer before the next is tried.
 const PROBE_TIME: Duration = Duration::from_secs(2);
 
+/// How long a machine may take to answer that is asked for nothing else: the first repetition of a packet that was
+/// lost, after one second, is within it.
+const ALIVE_TIME: Duration = Duration::from_millis(1500);
+
+/// Stack in bytes of a thread that only connects.
+const ASKING_STACK: usize = 64 << 10;
+
 /// Where `getent` is. Not looked for in `PATH`: the program runs as root.
 const GETENT: [&str; 2] = ["/usr/bin/getent", "/bin/getent"];
 
@@ -46,6 +53,26 @@ impl Resolver for SystemResolver {
 
     fn answers(&self, address: &SocketAddr) -> bool {
         TcpStream::connect_timeout(address, PROBE_TIME).is_ok()
+    }
+
+    fn which_answer(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let asked = |address: SocketAddr| {
+            let stream = TcpStream::connect_timeout(&address, ALIVE_TIME);
+            stream.is_ok().then_some(address)
+        };
+        // All at the same time: a machine that is off answers nothing at all.
+        std::thread::scope(|scope| {
+            let asking = |address: &SocketAddr| {
+                let address = *address;
+                let builder = std::thread::Builder::new().stack_size(ASKING_STACK);
+                builder.spawn_scoped(scope, move || asked(address)).ok()
+            };
+            let asking: Vec<_> = addresses.iter().map(asking).collect();
+            let answers = asking.into_iter().flatten();
+            answers
+                .filter_map(|thread| thread.join().ok().flatten())
+                .collect()
+        })
     }
 }
 

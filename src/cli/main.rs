@@ -10,6 +10,14 @@ use dst_cli::netlink::{Client, Failure};
 use dst_cli::Surroundings;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::process::{Command, Stdio};
+
+/// Has `sync` write everything out: a process of its own, which may hang where this one must not.
+fn write_out() -> io::Result<Box<dyn FnMut() -> bool>> {
+    let mut child = Command::new("/usr/bin/sync").stdin(Stdio::null()).spawn()?;
+    // Nobody can wait for it if that fails.
+    Ok(Box::new(move || !matches!(child.try_wait(), Ok(None))))
+}
 
 fn main() {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -20,6 +28,7 @@ fn main() {
         Surroundings {
             connect: &mut connect,
             resolver: &SystemResolver,
+            write_out: &mut write_out,
             out: &mut io::stdout(),
             err: &mut io::stderr(),
             out_is_terminal: io::stdout().is_terminal(),

@@ -54,8 +54,12 @@ pub struct Restore {
 #[derive(ClapArgs, Debug, Clone)]
 #[command(
     after_help = "Storages go first, then exports; what uses something else goes before it. The \
-                        data and the labels stay on the disks.\n\nExamples:\n  dst down --dry-run\n  \
-                        dst down --wait 20 --force"
+                        data and the labels stay on the disks.\n\nWith --force, what programs have \
+                        written to a disk that is still in use is written to the nodes before it goes, \
+                        within a minute. Only a storage whose I/O waits for a machine that does not \
+                        answer is taken away earlier, when --grace is over: nothing can be written \
+                        there.\n\nExamples:\n  dst down --dry-run\n  dst down --wait 20 --force\n  \
+                        dst down --lost --wait 600    while the machine stops"
 )]
 pub struct Down {
     /// Only the exports, but for those of storages' disks
@@ -70,6 +74,13 @@ pub struct Down {
     /// When that is over, take away also what is in use: its I/O fails, clients are disconnected
     #[arg(long)]
     pub force: bool,
+    /// Until nothing is in use, or the time is over, take away by force what waits for a machine that does not
+    /// answer, and nothing else; let suspended nodes go on
+    #[arg(long, conflicts_with_all = ["exports", "storages", "force"])]
+    pub lost: bool,
+    /// Time in seconds without a sign of life after which a machine is not waited for, with --force or --lost
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = parse_seconds)]
+    pub grace: u32,
 }
 
 /// `dst label`

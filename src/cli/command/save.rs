@@ -88,12 +88,15 @@ pub fn save(env: &mut Env<'_>, args: &Save) -> Result<(), Error> {
     env.print(&text)
 }
 
+/// Inode number of the network namespace of this process.
+pub fn own_netns() -> Option<u64> {
+    let data = fs::metadata("/proc/self/ns/net").ok()?;
+    Some(data.ino())
+}
+
 /// Leaves out what belongs to another network namespace: restoring would put it into this one.
 fn leave_out_others(env: &mut Env<'_>, running: &mut Running) {
-    let Some(own) = fs::metadata("/proc/self/ns/net")
-        .ok()
-        .map(|data| data.ino())
-    else {
+    let Some(own) = own_netns() else {
         return;
     };
     let mut others = Vec::new();

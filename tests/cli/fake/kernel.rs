@@ -87,6 +87,8 @@ pub(crate) struct Kernel {
     pub(crate) disturbed: u32,
     /// What was asked for, without looking.
     pub(crate) record: Vec<String>,
+    /// So many looks, until what was written is at the nodes.
+    pub(crate) writing: std::ops::Range<u32>,
     /// Everything that was asked for.
     pub(crate) asked: Vec<String>,
     /// Events to be sent to listeners; `None` means that some were lost.

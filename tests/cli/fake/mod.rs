@@ -45,6 +45,11 @@ impl Resolver for FakeResolver {
     fn answers(&self, address: &SocketAddr) -> bool {
         address.ip().to_string() != "10.0.0.1"
     }
+
+    fn which_answer(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let answering = addresses.iter().filter(|address| self.answers(address));
+        answering.copied().collect()
+    }
 }
 
 /// What became of a command line.
@@ -83,11 +88,19 @@ impl Machine {
                 joined: false,
             }))
         };
+        let mut write_out = || -> io::Result<Box<dyn FnMut() -> bool>> {
+            self.kernel().record.push("sync".to_string());
+            let kernel = Rc::clone(&self.kernel);
+            Ok(Box::new(move || {
+                kernel.borrow_mut().writing.next().is_none()
+            }))
+        };
         let code = dst_cli::run(
             &args,
             Surroundings {
                 connect: &mut connect,
                 resolver: &FakeResolver,
+                write_out: &mut write_out,
                 out: &mut out,
                 err: &mut err,
                 out_is_terminal: false,
