@@ -114,7 +114,9 @@ unitdir = $(PREFIX)/lib/systemd/system
 rulesdir = $(PREFIX)/lib/udev/rules.d
 mandir = $(PREFIX)/share/man/man8
 completiondir = $(PREFIX)/share/bash-completion/completions
-units = dst-exports.service dst-storages.service dst-shutdown.service
+units = dst-exports.service dst-storages.service dst-shutdown.service dst-poweroff.service
+# Nobody has to enable it: it does something only for storages that are in use when the machine stops.
+at_shutdown = shutdown.target.wants/dst-poweroff.service
 install: ## Install program, systemd units, udev rules, manual and completion (PREFIX=/usr/local, DESTDIR=)
 	@test -n "$(PROGRAM)" || { echo 'build the program first: cargo build --release -p dst' >&2; exit 1; }
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(sbindir)/dst
@@ -122,11 +124,13 @@ install: ## Install program, systemd units, udev rules, manual and completion (P
 	for unit in $(units); do \
 		sed 's|@sbindir@|$(sbindir)|' systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; \
 	done
+	install -d $(DESTDIR)$(unitdir)/$(dir $(at_shutdown))
+	ln -sfn ../dst-poweroff.service $(DESTDIR)$(unitdir)/$(at_shutdown)
 	sed 's|@sbindir@|$(sbindir)|' udev/60-dst.rules >$(DESTDIR)$(rulesdir)/60-dst.rules
 	$(PROGRAM) man --dir $(DESTDIR)$(mandir) >/dev/null
 	$(PROGRAM) completions bash >$(DESTDIR)$(completiondir)/dst
 uninstall: ## Remove what "make install" installed
-	cd $(DESTDIR)/ && rm -f $(addprefix .$(unitdir)/,$(units)) .$(rulesdir)/60-dst.rules .$(sbindir)/dst \
+	cd $(DESTDIR)/ && rm -f $(addprefix .$(unitdir)/,$(units) $(at_shutdown)) .$(rulesdir)/60-dst.rules .$(sbindir)/dst \
 		.$(completiondir)/dst .$(mandir)/dst.8 .$(mandir)/dst-*.8
 
 .PHONY: clean clean-cache
