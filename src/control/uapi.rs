@@ -99,7 +99,8 @@ pub mod node_state {
     pub const CONNECTING: u32 = 1;
     /// The node serves I/O.
     pub const UP: u32 = 2;
-    /// The connection was lost and is tried again; I/O waits.
+    /// The connection was lost and is tried again, also while another
+    /// device answers there; I/O waits.
     pub const RECONNECTING: u32 = 3;
     /// The node cannot be used; "reason" tells why. I/O fails.
     pub const FAILED: u32 = 4;

@@ -81,15 +81,18 @@ impl Connection {
         let state = match standing.phase {
             Phase::Connected => NodeState::Up,
             Phase::Connecting if standing.trouble.errno == 0 => NodeState::Connecting,
-            Phase::Connecting | Phase::Waiting => NodeState::Reconnecting,
-            Phase::Refused | Phase::Failed => NodeState::Failed,
+            Phase::Connecting | Phase::Waiting | Phase::Refused => NodeState::Reconnecting,
+            Phase::Failed => NodeState::Failed,
         };
-        let waits = matches!(state, NodeState::Connecting | NodeState::Reconnecting);
-        let waits_for = if waits {
-            let address = self.remote.address();
-            Text::from_display(&format_args!("an answer from {address}"))
-        } else {
-            Reason::new()
+        let address = self.remote.address();
+        let waits_for = match (state, standing.phase) {
+            (_, Phase::Refused) => {
+                Text::from_display(&format_args!("the right device at {address}"))
+            }
+            (NodeState::Connecting | NodeState::Reconnecting, _) => {
+                Text::from_display(&format_args!("an answer from {address}"))
+            }
+            _ => Reason::new(),
         };
         Condition {
             state,

@@ -92,8 +92,8 @@ enum dst_node_kind {
  * @DST_NODE_STATE_CONNECTING: The device is being opened, or the first
  *   connection made.
  * @DST_NODE_STATE_UP: The node serves I/O.
- * @DST_NODE_STATE_RECONNECTING: The connection was lost and is tried again;
- *   I/O waits.
+ * @DST_NODE_STATE_RECONNECTING: The connection was lost and is tried again,
+ *   also while another device answers there; I/O waits.
  * @DST_NODE_STATE_FAILED: The node cannot be used; "reason" tells why. I/O
  *   fails.
  * @DST_NODE_STATE_STOPPING: The node is being torn down.

@@ -144,6 +144,48 @@ fn status_tells_the_next_step_in_every_state() {
 }
 
 #[test]
+fn status_tells_the_next_step_of_each_node() {
+    for (state, told) in [
+        (
+            uapi::node_state::CONNECTING,
+            "next: it is tried until the start's time is over",
+        ),
+        (
+            uapi::node_state::RECONNECTING,
+            "next: it is tried again for ever; I/O to it waits meanwhile",
+        ),
+        (
+            uapi::node_state::FAILED,
+            "next: its I/O fails until the storage is formed again",
+        ),
+        (
+            uapi::node_state::SUSPENDED,
+            "next: \"dst resume storage 0\" lets its I/O go on",
+        ),
+    ] {
+        let machine = Machine::new();
+        let mut more = AttrWriter::new();
+        more.u32(attr::node::STATE, state)
+            .string(attr::node::WAITS_FOR, "the right device at 10.0.0.1:1");
+        machine.kernel().storages.push(Storage {
+            name: "storage".into(),
+            state: uapi::storage_state::DEGRADED,
+            nodes: vec![Node {
+                more,
+                ..remote(0, "10.0.0.1:1")
+            }],
+            ..Storage::default()
+        });
+        let out = machine.run("status").out;
+        assert!(out.contains(told), "{out}");
+        assert!(out.contains("waits for: the right device at 10.0.0.1:1\n"));
+        // Only what has failed for good is to be formed anew.
+        let formed = state == uapi::node_state::FAILED;
+        assert_eq!(out.contains("formed again"), formed, "{out}");
+    }
+}
+
+#[test]
 fn colours_are_used_when_they_are_asked_for() {
     let out = degraded().run("--color=always status").out;
     assert!(out.contains("\x1b[33mdegraded\x1b[0m"), "{out}");

@@ -24,11 +24,29 @@ is_down() { ! is_up "$1"; }
 # said_of ADDRESS: twice, so that whatever the first attempt would have written is there.
 said_of() { (($(log_since swap | grep -c "node $1:1025: another node answers") >= 2)); }
 
+# field NAME [NODE]: as "dst status --json" has it, of the storage or of a node.
+field() {
+	on client dst --json status storage | python3 -c '
+import json, sys
+told = json.load(sys.stdin)["storages"][0]
+print((told["nodes"][int(sys.argv[2])] if sys.argv[2:] else told)[sys.argv[1]])' "$@"
+}
+# refused_at NODE ADDRESS TIME: the node waits for its own device, is tried again, and has been since before TIME.
+refused_at() {
+	expect_equal "node $1" "reconnecting: another node answers: its label is not the one before; the right device at $2:1025" \
+		"$(field state "$1"): $(field reason "$1"); $(field waits_for "$1")"
+	(($(field since_ms "$1") >= (SECONDS - $3 - 1) * 1000)) ||
+		fail "node $1 is said to be in its state for $(field since_ms "$1") ms, after $((SECONDS - $3)) s"
+}
+
 swap() {
-	local node start_b said
+	local node start_b known status
 	serve one "$a"
 	serve two "$b"
-	on client dst create storage "$(address one):1025" "$(address two):1025" >/dev/null
+	# One of a single connection, each of whose attempts is one of the whole node, and one of several.
+	on client dst create storage --no-start --connections 1 "$(address one):1025" >/dev/null
+	on client dst add storage --connections 3 "$(address two):1025" >/dev/null
+	on client dst start storage >/dev/null
 	start_b=$(node_file storage 0 size)
 	expect_equal "the sizes of the nodes" "$start_b" "$(node_file storage "$start_b" size)"
 	load_begin "$start_b" "$seed"
@@ -40,15 +58,20 @@ swap() {
 	before_a=$(hash_of "$a") before_b=$(hash_of "$b")
 	serve one "$b"
 	serve two "$a"
+	known=$SECONDS
 	log_mark swap
 	wait_until 90 said_of "$(address one)" || fail "the log does not say that the first node is another: $(log_since swap)"
 	wait_until 90 said_of "$(address two)" || fail "the log does not say that the second node is another: $(log_since swap)"
 	for node in 0 "$start_b"; do
 		is_down "$node" || fail "a node is up at the other one's address"
-		said=$(node_file storage "$node" reason)
-		[[ -n $said ]] || fail "the node does not say why it is away"
-		say "node at $node: $(node_file storage "$node" state), $said"
 	done
+	refused_at 0 "$(address one)" "$known"
+	refused_at 1 "$(address two)" "$known"
+	# Nobody is to think that it has to be formed anew.
+	expect_equal "the storage" "degraded, the right device at $(address one):1025" "$(field state), $(field waits_for)"
+	status=$(on client dst status storage)
+	[[ $(grep -c "next: it is tried again for ever; I/O to it waits meanwhile" <<<"$status") == 2 && $status != *"form"* ]] ||
+		fail "dst status tells what to do next: $status"
 	expect_equal "the disk at the first address" "$before_b" "$(hash_of "$b")"
 	expect_equal "the disk at the second address" "$before_a" "$(hash_of "$a")"
 	! load_is_over || fail "the load ended while the nodes were others: $(cat "$work/load.log")"

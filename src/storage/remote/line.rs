@@ -27,10 +27,22 @@ pub enum Phase {
     Connected,
     /// Waiting before the next attempt.
     Waiting,
-    /// What came back is not the node that was lost: nothing is sent to it.
+    /// What came back is not the node that was lost: nothing is sent to it. Waiting before the next attempt.
     Refused,
     /// The node ends everything in error.
     Failed,
+}
+
+impl Phase {
+    /// Between two attempts to connect again, whatever came of the last one.
+    fn is_between(self) -> bool {
+        matches!(self, Self::Waiting | Self::Refused)
+    }
+
+    /// Whether who came from `before` has been doing the same all the time, for people.
+    fn continues(self, before: Self) -> bool {
+        self == before || self.is_between() && before.is_between()
+    }
 }
 
 /// Why there is no connection.
@@ -107,6 +119,8 @@ pub(super) struct Line {
     pub(super) life: Life,
     pub(super) phase: Phase,
     pub(super) trouble: Trouble,
+    /// The last trouble until it stands again, where `trouble` is over once another attempt is made.
+    told: Trouble,
     pub(super) since: Instant<BootTime>,
     /// It has stood before.
     pub(super) has_stood: bool,
@@ -123,6 +137,7 @@ impl Line {
             life: Life::default(),
             phase: Phase::Connecting,
             trouble: Trouble::NONE,
+            told: Trouble::NONE,
             since: Instant::now(),
             has_stood: false,
             asked: None,
@@ -134,12 +149,23 @@ impl Line {
         self.sender.is_some() && !self.broken
     }
 
+    /// Says what it is doing. An attempt after another one is no news before its end.
     fn enter(&mut self, phase: Phase, trouble: Trouble) {
-        if self.phase != phase {
+        if phase == Phase::Connecting && self.phase.is_between() {
+            self.trouble = trouble;
+        } else {
+            self.begin(phase, trouble);
+        }
+    }
+
+    /// Says what it is doing, whatever that was before.
+    fn begin(&mut self, phase: Phase, trouble: Trouble) {
+        if !phase.continues(self.phase) {
             self.since = Instant::now();
         }
         self.phase = phase;
         self.trouble = trouble;
+        self.told = trouble;
     }
 }
 
@@ -185,15 +211,23 @@ impl Inner {
 
     /// Whatever kept the connections from standing is over.
     pub(super) fn begin_anew(&mut self) {
-        for at in 0..self.lines.len() {
-            self.set_phase(at, Phase::Connecting, Trouble::NONE);
+        if self.failed.is_some() {
+            return;
         }
+        for line in self.lines.iter_mut() {
+            line.begin(Phase::Connecting, Trouble::NONE);
+        }
+        self.sum_up();
     }
 
     /// Every connection has failed, with the node.
     pub(super) fn set_failed(&mut self) {
         for line in self.lines.iter_mut() {
-            line.enter(Phase::Failed, line.trouble);
+            let why = match line.trouble.errno {
+                0 => line.told,
+                _ => line.trouble,
+            };
+            line.begin(Phase::Failed, why);
         }
         self.sum_up();
     }
@@ -208,10 +242,10 @@ impl Inner {
         ];
         let phase = phases.into_iter().find(|phase| has(*phase));
         let phase = phase.unwrap_or(Phase::Failed);
-        if self.phase != phase {
-            self.phase = phase;
+        if !phase.continues(self.phase) {
             self.since = Instant::now();
         }
+        self.phase = phase;
     }
 
     /// Why some connection does not stand: of those in `phase` if there are any.
@@ -221,10 +255,10 @@ impl Inner {
                 .iter()
                 .filter(|line| line.phase != Phase::Connected)
         };
-        let first = down().find(|line| line.phase == phase && line.trouble.errno != 0);
+        let first = down().find(|line| line.phase == phase && line.told.errno != 0);
         first
-            .or_else(|| down().find(|line| line.trouble.errno != 0))
-            .map_or(Trouble::NONE, |line| line.trouble)
+            .or_else(|| down().find(|line| line.told.errno != 0))
+            .map_or(Trouble::NONE, |line| line.told)
     }
 }
 
@@ -246,7 +280,7 @@ impl Remote {
         let line = inner.lines.get(usize::from(at))?;
         Some(Standing {
             phase: line.phase,
-            trouble: line.trouble,
+            trouble: line.told,
             since: line.since.elapsed().as_millis().unsigned_abs(),
             established: u16::from(line.phase == Phase::Connected),
         })
