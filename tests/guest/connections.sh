@@ -33,13 +33,17 @@ for round in 1 2 3 4; do
 	wait_until 60 at_least $((before + 50)) written || fail "I/O stands still: $(on client dst status storage)"
 	port=$(ports | sed -n "${round}p")
 	[[ $port ]] || fail "there is no connection $round: $(on client ss -tn)"
+	others=$(ports | grep -vx "$port")
 	on client ss -K "sport = :$port" "dport = :1025" >/dev/null
 	reset() { ! ports | grep -qx "$port"; }
 	wait_until 30 reset || fail "this kernel does not reset connections for ss"
 	up || fail "the node is $(node_file storage 0 state) after the loss of one connection"
 	wait_until 60 established 4 || fail "$(field established) connections stand after loss $round: $(on client dst status storage)"
+	# Who has the same port is the same connection.
+	expect_equal "the connections beside the new one, after loss $round" "$others" "$(ports | grep -Fx "$others")"
+	expect_equal "connections after loss $round" 4 "$(ports | wc -l)"
+	expect_equal "reconnects after loss $round" "$round" "$(node_file storage 0 reconnects)"
 done
-((reconnects = $(node_file storage 0 reconnects), reconnects >= 4)) || fail "$reconnects reconnects after 4 losses"
 touch "$work/enough"
 wait_until 120 gone "$load" || fail "the I/O does not come to its end: $(on client dst status storage)"
 wait "$load" || { cat "$work/fio.log"; fail "I/O failed or data differs"; }
@@ -57,6 +61,28 @@ serve server "$far"
 wait_until 60 established 4 || fail "the connections do not come back: $(on client dst status storage)"
 expect_equal errors 0 "$(node_file storage 0 errors)"
 storage_delete storage
+
+# by_default CPUS: with so many of them a node that was not told how many connections it has has this many.
+by_default() {
+	local count=$(($1 < 4 ? $1 : 4))
+	expect_equal "CPUs that are online" "$1" "$(getconf _NPROCESSORS_ONLN)"
+	on client dst create storage --raw "$listen" >/dev/null
+	wait_until 60 established "$count" || fail "$(field established) connections stand with $1 CPUs, $count should"
+	expect_equal "connections with $1 CPUs" "$count, and $count are told" "$(ports | wc -l), and $(field connections) are told"
+	[[ $(field flags) == *default-connections* ]] || fail "that this was not asked for is not told: $(field flags)"
+	storage_delete storage
+}
+say "as many connections as CPUs"
+cpus=$(getconf _NPROCESSORS_ONLN)
+by_default "$cpus"
+if ((cpus > 1)); then
+	# The last one: the first cannot go.
+	last=/sys/devices/system/cpu/cpu$((cpus - 1))/online
+	at_exit eval "echo 1 >$last"
+	echo 0 >"$last"
+	by_default $((cpus - 1))
+	echo 1 >"$last"
+fi
 
 say "the first write error is remembered"
 on client dst create storage --raw --connections 2 --fail-fast --keepalive 1 "$listen" >/dev/null
