@@ -18,9 +18,9 @@ def fail(text):
     sys.exit(f"FAILED: {text}")
 
 
-def create(limit=60):
+def create(limit=60, connections=1):
     command = ["ip", "netns", "exec", "client", "dst", "create", "liar", "--raw", "--device", "dst-liar",
-               "--connect-timeout", str(limit), "--connections", "1", f"{address}:1025"]
+               "--connect-timeout", str(limit), "--connections", str(connections), f"{address}:1025"]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -165,6 +165,30 @@ def early(server, connection, request):
     return b""
 
 
+def exchanged(server, connection, request):
+    """The answers to two reads that are under way at the same time, each with the tag of the other."""
+    first = request
+    connection.take(request.announced)
+
+    def both(server, connection, request):
+        connection.take(request.announced)
+        return b"".join(
+            Server.reply(of, bytes(server.data[of.offset:of.offset + of.length]), tag=other.tag)
+            for of, other in ((first, request), (request, first)))
+    server.fault = both
+    return b""
+
+
+def elsewhere(server, connection, request):
+    """An answer on another connection, with wrong data, and once that was closed the right one in its place."""
+    request.payload = connection.take(request.announced)
+    other = next(other for other in server.peers if other is not connection)
+    other.send(Server.reply(request, b"\xbb" * request.length if request.opcode == READ else b""))
+    if not peer.wait_until(60, lambda: other not in server.peers):
+        print("# the other connection stays open", flush=True)
+    return server.truth(request)
+
+
 def goodbye(server, connection, request):
     connection.take(request.announced)
     return peer.message(peer.GOODBYE, length=2)
@@ -185,6 +209,85 @@ else:
     assert os.pwritev(file, [buffer], {block * BLOCK}) == {BLOCK}
 """
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+
+
+def two_reads(blocks, content):
+    """Reads two blocks through the disk at the same time and compares."""
+    script = f"""
+import mmap, os, threading
+wrong = {{{", ".join(str(block) for block in blocks)}}}
+expected = open({content!r}, "rb").read()
+def read(number, block):
+    file = os.open("/dev/dst-liar", os.O_RDONLY | os.O_DIRECT)
+    buffer = mmap.mmap(-1, {BLOCK})
+    assert os.preadv(file, [buffer], block * {BLOCK}) == {BLOCK}
+    if buffer[:] == expected[number * {BLOCK}:(number + 1) * {BLOCK}]:
+        wrong.remove(block)
+threads = [threading.Thread(target=read, args=which) for which in enumerate({blocks!r})]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not wrong, f"other data in blocks {{wrong}}"
+"""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+
+
+def exchanged_answers(server):
+    """Two reads under way: whose answer it is, is not said by the tag alone."""
+    content = os.environ["work"] + "/blocks"
+    data = random.Random(3).randbytes(2 * BLOCK)
+    with open(content, "wb") as file:
+        file.write(data)
+    for number, blocks in enumerate(((50, 53), (63, 57))):
+        for half, block in enumerate(blocks):
+            server.data[block * BLOCK:(block + 1) * BLOCK] = data[half * BLOCK:(half + 1) * BLOCK]
+        connections, faults = server.connections, server.faults
+        server.fault = exchanged
+        done = two_reads(blocks, content)
+        if done.returncode:
+            fail(f"exchanged answers: {done.stderr}")
+        if server.faults != faults + 2:
+            fail("exchanged answers: the fault did not happen")
+        if not peer.wait_until(60, lambda: server.connections > connections and state() == "up"):
+            fail(f"exchanged answers: the node is {state()}, {server.connections - connections} new connections")
+        if server.connections != connections + 1:
+            fail(f"exchanged answers: {server.connections - connections} new connections")
+        print(f"# the answers to two reads exchanged, {number + 1}: survived", flush=True)
+
+
+def other_connection(server):
+    """An answer that comes on another connection than the request went out on costs that one."""
+    done = subprocess.run(["ip", "netns", "exec", "client", "dst", "delete", "liar"], capture_output=True, text=True,
+                          timeout=120)
+    if done.returncode:
+        fail(f"the storage is not deleted: {done.stderr}")
+    if not peer.wait_until(60, lambda: not server.peers):
+        fail("a connection outlives its storage")
+    done = create(connections=2)
+    if done.returncode or not peer.wait_until(60, lambda: len(server.peers) == 2):
+        fail(f"two connections are not made: {done.stderr}")
+    content = os.environ["work"] + "/block"
+    generator = random.Random(4)
+    for number, opcode in enumerate((READ, WRITE, READ, WRITE)):
+        what = f"an answer to a {'read' if opcode == READ else 'write'} on another connection"
+        data = generator.randbytes(BLOCK)
+        place = slice((70 + number) * BLOCK, (71 + number) * BLOCK)
+        with open(content, "wb") as file:
+            file.write(data)
+        if opcode == READ:
+            server.data[place] = data
+        connections, faults = server.connections, server.faults
+        server.fault = elsewhere
+        done = transfer(server, opcode, 70 + number, content)
+        if done.returncode or not peer.wait_until(60, lambda: server.data[place] == data):
+            fail(f"{what}: {done.stderr or 'other data'}")
+        if server.faults != faults + 1:
+            fail(f"{what}: the fault did not happen")
+        if not peer.wait_until(60, lambda: server.connections > connections and len(server.peers) == 2):
+            fail(f"{what}: {server.connections - connections} new connections, {len(server.peers)} stand")
+        # The one that the request went out on goes on.
+        if server.connections != connections + 1:
+            fail(f"{what}: {server.connections - connections} new connections")
+        print(f"# {what}: survived", flush=True)
 
 
 def running_faults(server):
@@ -265,5 +368,7 @@ server = Server(address)
 refused_hellos(server)
 print("# hellos: refused", flush=True)
 running_faults(server)
+exchanged_answers(server)
 failures(server)
 changed_on_return(server)
+other_connection(server)

@@ -152,6 +152,8 @@ class Server:
         self.data = bytearray(size)
         self.hello, self.fault, self.greeting = {}, None, None
         self.connections = self.faults = 0
+        # The connections that stand.
+        self.peers = []
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,6 +171,7 @@ class Server:
     def serve(self, connection):
         peer = Peer.__new__(Peer)
         peer.socket = connection
+        self.peers.append(peer)
         try:
             if self.greeting is not None:
                 peer.send(self.greeting)
@@ -182,6 +185,7 @@ class Server:
             pass
         finally:
             connection.close()
+            self.peers.remove(peer)
 
     def answer(self, peer):
         head = peer.take(RECORD.size)
