@@ -4,7 +4,7 @@
 # nor that of a storage that was deleted meanwhile and formed again.
 # needs: ip losetup cmp mkfs.ext4 fsfreeze
 # timeout: 240
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
 . "$tests/helpers/data.sh"

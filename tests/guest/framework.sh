@@ -3,7 +3,7 @@
 # The test runner itself: a fault of each kind makes a test fail, and a clean test passes.
 # timeout: 600
 # kernel: any
-# log-allow: control-fault|blocked for more|kmemleak: [0-9]* new suspected
+# log-allow: control-fault|blocked.* for more|Call Trace:|kmemleak: [0-9]* new suspected
 . "$(dirname "$0")/lib.sh"
 
 queue=$work/queue
@@ -32,7 +32,10 @@ verdict control-timeout fail 'still running after'
 verdict control-warning fail 'kernel log: '
 verdict control-race fail 'BUG: KCSAN: data-race'
 verdict control-hung fail 'kernel log: '
-verdict control-hung-declared pass ''
+verdict control-hung-declared fail 'kernel log: '
+grep -q 'INFO: task touch:.* blocked.* for more than [0-9]* seconds' "$queue/log.control-hung-declared" || fail "it has not failed because a task hung"
+verdict control-outage pass ''
+expect_equal "the limit for tasks that wait, after tests with others" 60 "$(cat /proc/sys/kernel/hung_task_timeout_secs)"
 verdict control-allowed pass ''
 # Where the kernel searches for leaks.
 if [[ $(cat "$queue/result.control-leak") == skip* ]]; then

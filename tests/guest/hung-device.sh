@@ -5,7 +5,7 @@
 # stood still completes.
 # needs: losetup ip fio mkfs.ext4 fsfreeze
 # timeout: 300
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
 . "$tests/helpers/data.sh"

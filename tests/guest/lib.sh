@@ -11,7 +11,8 @@
 #   # timeout: 120            seconds, 60 if not given
 #   # kernel: any             stock (default), meta, any: on which kernels it runs
 #   # log-allow: REGEX        lines of the kernel log that are expected although they look bad
-#   # outage-exceeds-hung-task   an outage on purpose lasts longer than the hung task limit
+#   # outage: 240              seconds for which an outage on purpose may make tasks wait, 60 if not given; one that
+#                              waits for longer has hung, and fails the test
 #   . "$(dirname "$0")/lib.sh"
 #
 # It succeeds with exit status 0, skips with 4, asks for another guest with 5, fails with anything else. Every test starts without the module and is

@@ -6,7 +6,7 @@
 # that waits for the other machine does not hold up a reconnect; one that is at the device does.
 # needs: ip losetup python3 fsfreeze mkfs.ext4
 # timeout: 600
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
 . "$tests/helpers/data.sh"

@@ -6,7 +6,7 @@
 #   SEED=1     what is written
 # needs: ip losetup netem python3
 # timeout: 300
-# outage-exceeds-hung-task
+# outage: 400
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 . "$tests/helpers/load.sh"

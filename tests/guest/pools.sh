@@ -5,7 +5,7 @@
 # needs: losetup ip fio fsfreeze mkfs.ext4 python3 taskset
 # timeout: 900
 # cpus: 2
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
 

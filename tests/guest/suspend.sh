@@ -5,7 +5,7 @@
 # needs: ip losetup fio python3 fsfreeze mkfs.ext4 brd
 # timeout: 400
 # log-allow: Buffer I/O error|I/O error
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 . "$tests/helpers/hanging.sh"

@@ -51,6 +51,8 @@ declare -A stay=([through-a]=one [through-b]=one [back-a]=two [back-b]=two [cont
 node=$((8 << 20))
 boundary=$((node / 512))
 label=$((4 << 20))
+# Seconds for which a task may wait.
+outage=300
 # The load has some sectors in each MiB, and has a chunk of 64 across the boundary.
 span=1024
 spread=28
@@ -190,8 +192,8 @@ side_start() {
 client_start() { machine_start client --mem 768M --cpus 2; }
 client_ready() {
 	machine_wait client
-	# I/O stands still as long as a machine is off, however long a slow host takes to switch it on.
-	must client "dmesg -n 5; echo 0 >/proc/sys/kernel/hung_task_timeout_secs; modprobe -a sch_netem && insmod $module"
+	# I/O stands still as long as a machine is off: a minute, some where the host is slow. What waits for longer has hung.
+	must client "dmesg -n 5; echo $outage >/proc/sys/kernel/hung_task_timeout_secs; modprobe -a sch_netem && insmod $module"
 }
 slow() { must client "tc qdisc replace dev eth0 root netem delay ${1}ms"; }
 
@@ -209,7 +211,7 @@ storages_make() {
 }
 
 # What the kernel complains about. An idle processor that is stuck is one that the host does not let run.
-complaints="grep -E 'WARNING:|BUG:|Oops|general protection|blocked for more' | grep -v 'soft lockup.*\\[swapper/'"
+complaints="grep -E 'WARNING:|BUG:|Oops|general protection|blocked.* for more' | grep -v 'soft lockup.*\\[swapper/'"
 
 # power_off MACHINE...: the power of all of them goes at the same moment.
 power_off() {

@@ -35,6 +35,8 @@ set -euo pipefail
 rounds=${ROUNDS:-3}
 seed=${SEED:-1}
 file_rounds=$(((rounds + 1) / 3 > 0 ? (rounds + 1) / 3 : 1))
+# Seconds for which a task may wait.
+outage=300
 exports=(through back quiet through-deaf back-deaf)
 storages=(storage1 storage2)
 note "power cuts: ROUNDS=$rounds SEED=$seed"
@@ -127,11 +129,11 @@ storage_start() {
 
 # storages_make: the client, which is on, puts the storages together.
 storages_make() {
-	# I/O stands still as long as a machine is off, however long a slow host takes to switch it on.
+	# I/O stands still as long as a machine is off: a minute, some where the host is slow. What waits for longer has hung.
 	must client "
 		set -eu
 		dmesg -n 5
-		echo 0 >/proc/sys/kernel/hung_task_timeout_secs
+		echo $outage >/proc/sys/kernel/hung_task_timeout_secs
 		modprobe -a ext4 xfs
 		insmod $module
 		port=1025
@@ -148,7 +150,7 @@ storages_make() {
 client_start() { machine_start client --mem 768M --cpus 2; }
 
 # What the kernel complains about. An idle processor that is stuck is one that the host does not let run.
-complaints="grep -E 'WARNING:|BUG:|Oops|general protection|blocked for more' | grep -v 'soft lockup.*\\[swapper/'"
+complaints="grep -E 'WARNING:|BUG:|Oops|general protection|blocked.* for more' | grep -v 'soft lockup.*\\[swapper/'"
 
 # power_off MACHINE...: the power of all of them goes at the same moment.
 power_off() {
