@@ -20,13 +20,14 @@ picture() {
 	{
 		dst --json export list | python3 -c '
 import json, sys
-keys = "name path address flags allow backlog queue_depth max_clients max_transfer_bytes client_memory_bytes " \
+keys = "name path address flags allow copy_from backlog queue_depth max_clients max_transfer_bytes client_memory_bytes " \
     "hello_timeout_ms idle_timeout_ms".split()
 for e in json.load(sys.stdin)["exports"]: print({k: e[k] for k in keys})'
 		dst --json status | python3 -c '
 import json, sys
 storage = "name algorithm disk uuid flags state sectors workers worker_nice worker_cpus".split()
-node = "index kind path address export start_sectors size_sectors flags queue_depth connect_timeout_ms retry_limit_ms"
+node = "index kind path address export start_sectors size_sectors flags connections queue_depth max_transfer_bytes " \
+    "connect_timeout_ms keepalive_ms request_timeout_ms request_tries retry_limit_ms"
 for s in json.load(sys.stdin)["storages"]:
     print({k: s[k] for k in storage})
     for n in s["nodes"]: print({k: n[k] for k in node.split()})'
@@ -54,13 +55,26 @@ dd if="$work/data" of=/dev/dst bs=1M oflag=direct iflag=fullblock conv=sync stat
 client delete storage
 wait_until 60 server export del "$listen" || fail "the export stays in use"
 server export add "$spare" --listen "$(address server):1026" --name spare --read-only --allow 10.7.0.0/16=ro --backlog 7 --max-clients 3
-server export add "$far" --listen "$listen" --name far --allow "$(address client)" --allow fd07::/64=ro --queue-depth 32
-client create storage --fail-fast --retry-limit 90 --connect-timeout 7.5 "$listen,export=far" "$near" >/dev/null
+server export add "$far" --listen "$listen" --name far --allow "$(address client)" --allow fd07::/64=ro --queue-depth 32 \
+	--copy-from 10.7.0.99 --copy-from fd07:1::/32
+client create storage --fail-fast --retry-limit 90 --connect-timeout 7.5 --connections 3 --keepalive 4.25 --request-timeout 12 \
+	--request-tries 5 "$listen,export=far" "$near" >/dev/null
+# For this there is no option.
+client save "$saved.client" 2>/dev/null
+sed -i "/^place = \"$listen\"/a max-transfer = 262144" "$saved.client"
+client delete storage
+client restore "$saved.client"
 client set storage --workers 5 --worker-nice -3 --worker-cpus 0 >/dev/null
 picture "$work/before"
 server save "$saved.server" 2>/dev/null
 client save "$saved.client" 2>/dev/null
 cat "$saved.server" "$saved.client"
+# What is compared differs from what comes without being asked for.
+grep -qx 'copy-from = \["10.7.0.99/32", "fd07:1::/32"\]' "$saved.server" || fail "the file of the server lacks what it copies from"
+for line in 'connections = 3' 'max-transfer = 262144' 'connect-timeout = 7.500' 'keepalive = 4.250' 'request-timeout = 12' \
+	'request-tries = 5' 'retry-limit = 90' 'queue-depth = 32'; do
+	grep -qx "$line" "$saved.client" || fail "the file of the client lacks: $line"
+done
 client delete storage
 for name in spare far; do server export del "$name" --force; done
 expect_error 'it was waited for 1 s' client restore --wait 1 "$saved.client"
