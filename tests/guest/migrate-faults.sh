@@ -134,6 +134,7 @@ wait_until 60 has_copied "$id" $((4 << 20)) || fail "nothing is copied"
 begin=$SECONDS
 on client dst delete --force storage >/dev/null || fail "the storage cannot be deleted"
 say "deleted in $((SECONDS - begin)) s"
+((SECONDS - begin <= 10)) || fail "the deletion took $((SECONDS - begin)) s"
 wait "$fio" && fail "the load does not notice that its disk has gone"
 # The new device is beside the one that holds the node, in which order ever.
 create "$one" "$b"
