@@ -9,7 +9,7 @@ use super::{
     uapi::{attr, cmd, storage_del_flags, storage_start_flags},
 };
 use crate::{
-    storage::config::Name,
+    storage::config::{Name, NodeState},
     sys::{
         genl::{Dump, Fault, Request, Service},
         refusal::Refusal,
@@ -310,12 +310,12 @@ impl<B: Backend> Requests<B> {
         if let Some(id) = job {
             self.directories.add_job(&storage, id);
         }
-        let node = self.backend.node_info(storage.as_str(), index);
+        let state = self.node_state(&storage, index);
         answer.send(|message| {
             message.put_text(a::STORAGE, storage.as_str())?;
             message.put_u32(a::INDEX, index)?;
-            if let Ok(node) = node {
-                message.put_u32(a::STATE, node.state as u32)?;
+            if let Some(state) = state {
+                message.put_u32(a::STATE, state as u32)?;
             }
             match job {
                 Some(id) => message.put_u32(a::JOB, id),
@@ -323,6 +323,13 @@ impl<B: Backend> Requests<B> {
             }
         })?;
         Ok(())
+    }
+
+    /// What a node is doing, if it is there. Apart, as all that is told about a node takes much of the stack.
+    #[inline(never)]
+    fn node_state(&self, storage: &Name, index: u32) -> Option<NodeState> {
+        let node = self.backend.node_info(storage.as_str(), index);
+        node.ok().map(|node| node.state)
     }
 
     #[inline(never)]

@@ -163,16 +163,23 @@ impl Registry {
         };
         let name = storage.as_str();
         // Before anything is written to the device.
-        storages.work_beside(name, Some(index), |site| {
-            let list = self.shared.list.lock();
-            check_others(&list.jobs, &claim_of(site, &config))
-        })?;
+        self.check_free(storages, &config)?;
         let job = storages.migrate(name, index, device, |site, mover| {
             let plan = migrate::plan(site, mover)?;
             let total = plan.bytes();
             self.launch(site, &config, total, |job| plan.work(job))
         })?;
         Ok(job.begun().id)
+    }
+
+    /// Whether a job as `config` says could begin. Apart, as its frame is to be gone when one does.
+    #[inline(never)]
+    fn check_free(&self, storages: &storage::Registry, config: &JobConfig) -> Result {
+        let name = config.storage.as_str();
+        storages.work_beside(name, config.node, |site| {
+            let list = self.shared.list.lock();
+            check_others(&list.jobs, &claim_of(site, config))
+        })
     }
 
     /// Lets a node go on at another place, if it is there, or begins to move it there: then the number of the job.
@@ -183,22 +190,29 @@ impl Registry {
         storages: &storage::Registry,
         config: MigrateConfig,
     ) -> Result<Option<u32>> {
+        match self.goes_on(storages, &config)? {
+            true => Ok(None),
+            false => self.migrate(storages, config).map(Some),
+        }
+    }
+
+    /// Lets a node go on at another place if it is there; `false` if it is not. Apart, as its frame is to be gone when
+    /// the node is moved.
+    #[inline(never)]
+    fn goes_on(&self, storages: &storage::Registry, config: &MigrateConfig) -> Result<bool> {
         check_pace(&config.pace)?;
         let device = config.device.clone();
         let Some(index) = device.index else {
             return Err(EINVAL.into());
         };
-        let goes_on = storages.replace(config.storage.as_str(), index, device, |site| {
+        let name = config.storage.as_str();
+        storages.replace(name, index, device, |site| {
             let claim = Claim {
                 storage: site.number,
                 node: Some(index),
             };
             check_conflicts(&self.shared.list.lock().jobs, &claim)
-        })?;
-        match goes_on {
-            true => Ok(None),
-            false => self.migrate(storages, config).map(Some),
-        }
+        })
     }
 
     /// Makes a job for the work that `make` returns, and its thread. Apart, as its frame is large

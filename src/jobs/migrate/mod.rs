@@ -43,7 +43,7 @@ use crate::{
     sys::bio::{Status, SECTOR_SHIFT},
 };
 use copies::Slot;
-use core::{future::Future, num::NonZeroU32};
+use core::{future::Future, mem::MaybeUninit, num::NonZeroU32};
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 use steps::Flush;
 
@@ -101,16 +101,38 @@ impl Plan {
     }
 
     /// The move, as `job`. May sleep. Errors: `ENOMEM`.
+    ///
+    /// This is the deepest place of a request, and memory is reclaimed on the same stack: whatever is large is on the
+    /// heap, or gone before anything else is allocated.
     #[inline(never)]
     pub fn work(self, job: Arc<Job>) -> Result<Work> {
         let pages = (CHUNK as usize).div_ceil(PAGE_SIZE);
-        let moving = self.mover.moving().clone();
+        let room = KBox::new_uninit(GFP_KERNEL)?;
+        let timer = Timer::new()?;
+        let loans = Loans::new(job.signal().clone(), COPIES, pages, 2)?;
+        let mut copier = self.copier(job, loans, room)?;
+        copier.explain_way();
+        copier.moving().watch(copier.job.signal().clone());
+        let body: KBox<dyn Future<Output = Outcome> + Send> =
+            KBox::new(run(copier, timer), GFP_KERNEL)?;
+        Ok(body.into())
+    }
+
+    /// What moves the node, put into `room`. Does not allocate.
+    #[inline(never)]
+    fn copier(
+        self,
+        job: Arc<Job>,
+        loans: Loans,
+        room: KBox<MaybeUninit<Copier>>,
+    ) -> Result<KBox<Copier>> {
+        let moving = self.mover.moving();
         let [old, new] = moving.sides().ok_or(EINVAL)?;
         let direct = moving.way() == Way::Direct;
         let source = self.mover.copy_source(job.begun().id);
         let source = source.filter(|_| direct);
-        let mut copier = Copier {
-            loans: Loans::new(job.signal().clone(), COPIES, pages, 2)?,
+        let copier = Copier {
+            loans,
             pace: Pace::new(&job.order(), job.now()),
             lives: [life(&old), life(&new)],
             total: self.bytes(),
@@ -135,12 +157,24 @@ impl Plan {
             refusal: Reason::new(),
             job,
         };
-        copier.explain_way();
-        moving.watch(copier.job.signal().clone());
-        let timer = Timer::new()?;
-        let body: KBox<dyn Future<Output = Outcome> + Send> =
-            KBox::new(copier.run(timer), GFP_KERNEL)?;
-        Ok(body.into())
+        Ok(KBox::write(room, copier))
+    }
+}
+
+/// Moves the node; how that has ended. A function of its own, so that the future holds no more than where the parts are.
+async fn run(mut copier: KBox<Copier>, mut timer: Timer) -> Outcome {
+    loop {
+        let seen = copier.job.signal().seen();
+        if let Some(outcome) = copier.pass() {
+            return outcome;
+        }
+        let now = copier.job.now();
+        let next = copier.not_before.max(copier.step_not_before);
+        let wait = match next.checked_sub(now) {
+            Some(wait) if wait > 0 => wait.min(PERIOD),
+            _ => PERIOD,
+        };
+        copier.job.wait(&mut timer, seen, Some(wait)).await;
     }
 }
 
@@ -199,22 +233,6 @@ struct Copier {
 }
 
 impl Copier {
-    async fn run(mut self, mut timer: Timer) -> Outcome {
-        loop {
-            let seen = self.job.signal().seen();
-            if let Some(outcome) = self.pass() {
-                return outcome;
-            }
-            let now = self.job.now();
-            let next = self.not_before.max(self.step_not_before);
-            let wait = match next.checked_sub(now) {
-                Some(wait) if wait > 0 => wait.min(PERIOD),
-                _ => PERIOD,
-            };
-            self.job.wait(&mut timer, seen, Some(wait)).await;
-        }
-    }
-
     fn moving(&self) -> &Moving {
         self.mover.moving()
     }
