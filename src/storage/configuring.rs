@@ -214,11 +214,13 @@ impl Storage {
         let mut matching = members.filter(|(_, member)| matches(member, which));
         match (matching.next(), matching.next()) {
             (Some((at, _)), None) => Ok(at),
-            (None, _) => Err(fault!(
+            (None, _) => Err(Fault::new(
                 ENOENT,
-                None,
-                "the storage \"{}\" has no such node",
-                self.config().name.as_str()
+                which.index.map(|_| Field::Index),
+                fmt!(
+                    "the storage \"{}\" has no such node",
+                    self.config().name.as_str()
+                ),
             )),
             _ => Err(fault!(
                 EINVAL,

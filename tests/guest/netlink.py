@@ -45,9 +45,14 @@ def permissions():
     """What somebody who may not is told."""
     for operation, attributes in (("info-get", {}), ("storage-get", {"name": "s"}), ("storage-add", {"name": "s"}),
                                   ("export-del", {"id": 1}), ("node-suspend", {"storage": "s", "index": 0}),
-                                  ("node-resume", {"storage": "s", "index": 0})):
+                                  ("node-resume", {"storage": "s", "index": 0}),
+                                  ("node-migrate", {"storage": "s", "index": 0, "kind": "local", "path": "/dev/x"}),
+                                  ("node-replace", {"storage": "s", "index": 0, "kind": "local", "path": "/dev/x"}),
+                                  ("job-begin", {"kind": "verify", "storage": "s"}), ("job-get", {"id": 1}),
+                                  ("job-pause", {"id": 1}), ("job-resume", {"id": 1}), ("job-cancel", {"id": 1}),
+                                  ("job-set", {"id": 1, "min-rate": 4096})):
         refused(operation, errno.EPERM, "CAP_SYS_ADMIN", None, operation, **attributes)
-    for operation in ("storage-get", "node-get", "export-get", "connection-get"):
+    for operation in ("storage-get", "node-get", "export-get", "connection-get", "job-get"):
         try:
             fail(f"a dump of {operation} is not refused: {family.dump(operation, {})}")
         except NlError as error:
@@ -180,7 +185,7 @@ def refusals():
     refused("no device", errno.ENOENT, "no such file", ".path", node, storage="s", kind="local", path="/dev/nothing")
     refused("nothing there", errno.ECONNREFUSED, "nothing is exported there", ".address", node, storage="s",
             kind="remote", address=v4("127.0.0.1", 9))
-    refused("no node", errno.ENOENT, None, None, "node-del", storage="s", index=7)
+    refused("no node", errno.ENOENT, "no such node", ".index", "node-del", storage="s", index=7)
     for what in "node-suspend", "node-resume":
         refused("which node", errno.EINVAL, "which node?", ".index", what, storage="s")
         refused("no name", errno.EINVAL, "missing", ".storage", what, index=0)
@@ -207,6 +212,133 @@ def refusals():
     refused("deleted", errno.ENOENT, "no storage", ".name", "storage-del", name="s")
 
 
+def refused_jobs(spare):
+    """Each refusal of a job, and of a move, names what is wrong; none of them begins anything."""
+    begin, verify = "job-begin", {"kind": "verify", "storage": "s"}
+    refused("no kind", errno.EINVAL, "missing", ".kind", begin, storage="s")
+    refused("no storage", errno.EINVAL, "missing", ".storage", begin, kind="verify")
+    refused("a move as a job", errno.EINVAL, "node-migrate", ".kind", begin, kind="migrate", storage="s")
+    refused("whose job", errno.ENOENT, 'no storage "x"', ".storage", begin, kind="verify", storage="x")
+    refused("a long name", errno.EINVAL, None, ".storage", begin, kind="verify", storage="x" * 64)
+    refused("which node", errno.ENOENT, "no such node", ".node-index", begin, **verify, **{"node-index": 7})
+    for name in "rate-limit", "min-rate":
+        refused(f"a {name} of little", errno.EINVAL, "too low", f".{name}", begin, **verify, **{name: 4095})
+    rate = {"min-rate": 4096}
+    for what, more in (("get", {}), ("pause", {}), ("resume", {}), ("cancel", {}), ("set", rate)):
+        refused(f"{what}: no number", errno.EINVAL, "missing", ".id", f"job-{what}", **more)
+        refused(f"{what}: whose number", errno.ENOENT, "no job 4711", ".id", f"job-{what}", id=4711, **more)
+    there = {"kind": "local", "path": spare}
+    for what in "node-migrate", "node-replace":
+        refused(f"{what}: no storage", errno.EINVAL, "missing", ".storage", what, index=0, **there)
+        refused(f"{what}: no node", errno.EINVAL, "missing", ".index", what, storage="s", **there)
+        refused(f"{what}: no kind", errno.EINVAL, "missing", ".kind", what, storage="s", index=0, path=spare)
+        refused(f"{what}: no path", errno.EINVAL, "missing", ".path", what, storage="s", index=0, kind="local")
+        refused(f"{what}: no address", errno.EINVAL, "missing", ".address", what, storage="s", index=0, kind="remote")
+        refused(f"{what}: not its kind", errno.EINVAL, "only a remote", ".export", what, storage="s", index=0,
+                export="e", **there)
+        refused(f"{what}: a relative path", errno.EINVAL, "absolute", ".path", what, storage="s", index=0, kind="local",
+                path="sdb")
+        refused(f"{what}: no device", errno.ENOENT, "no such file", ".path", what, storage="s", index=0, kind="local",
+                path="/dev/nothing")
+        refused(f"{what}: whose node", errno.ENOENT, 'no storage "x"', ".storage", what, storage="x", index=0, **there)
+        refused(f"{what}: which node", errno.ENOENT, "no such node", ".index", what, storage="s", index=7, **there)
+        refused(f"{what}: index out of range", errno.ERANGE, None, ".index", what, storage="s", index=65536, **there)
+        refused(f"{what}: a flag that is only told", errno.EINVAL, "only told", ".flags", what, storage="s", index=0,
+                flags=["default-connections"], **there)
+        for name in "rate-limit", "min-rate":
+            refused(f"{what}: a {name} of little", errno.EINVAL, "too low", f".{name}", what, storage="s", index=0,
+                    **there, **{name: 4095})
+    check(family.dump("job-get", {}) == [], "a job that was refused is there")
+
+
+def jobs():
+    """Jobs from their beginning to their end, moves among them, with refusals and events."""
+    local, spare = sys.argv[3:5]
+    listener = YnlFamily(SPEC, schema="")
+    listener.ntf_subscribe("events")
+    family.do("storage-add", {"name": "s", "algorithm": "linear"})
+    family.do("node-add", {"storage": "s", "kind": "local", "path": local})
+    family.do("storage-start", {"name": "s"})
+    wait_until(lambda: family.do("storage-get", {"name": "s"})["state"] == "running")
+    refused_jobs(spare)
+
+    def job(number):
+        return family.do("job-get", {"id": number})
+
+    def comes_to(number, state):
+        wait_until(lambda: job(number)["state"] == state)
+        check(job(number)["state"] == state, f"the job should be {state}:", job(number))
+
+    verify, slow = {"kind": "verify", "storage": "s"}, {"rate-limit": 8192, "min-rate": 4096}
+    made = family.do("job-begin", {**verify, **slow})
+    check(list(made) == ["id"], "job-begin", made)
+    first, told = made["id"], job(made["id"])
+    check((told["kind"], told["state"], told["storage"]) == ("verify", "running", "s"), "job-get", told)
+    check((told["rate-limit"], told["min-rate"]) == (8192, 4096), "its rates", told)
+    check(told["total"] == 512 * family.do("storage-get", {"name": "s"})["sectors"], "its size", told)
+    check("node-index" not in told and "bad-sector" not in told, "a job on all nodes", told)
+    refused("beside a job", errno.EBUSY, f"job {first} (verify) works on all nodes", ".storage", "job-begin", **verify)
+    for what in "node-migrate", "node-replace":
+        refused(f"{what} beside a job", errno.EBUSY, "works on all nodes", ".storage", what, storage="s", index=0,
+                kind="local", path=spare)
+    refused("not paused", errno.EINVAL, "is not paused", ".id", "job-resume", id=first)
+    check(family.do("job-pause", {"id": first}) is None, "job-pause")
+    comes_to(first, "paused")
+    refused("paused twice", errno.EALREADY, "is paused already", ".id", "job-pause", id=first)
+    refused("nothing to change", errno.EINVAL, "nothing to change", ".rate-limit", "job-set", id=first)
+    refused("a low limit", errno.EINVAL, "too low", ".rate-limit", "job-set", id=first, **{"rate-limit": 1})
+    refused("a low rate", errno.EINVAL, "too low", ".min-rate", "job-set", id=first, **{"min-rate": 0})
+    check((job(first)["rate-limit"], job(first)["min-rate"]) == (8192, 4096), "rates after refusals", job(first))
+    family.do("job-set", {"id": first, "rate-limit": 0})
+    check("rate-limit" not in job(first) and job(first)["min-rate"] == 4096, "no limit", job(first))
+    family.do("job-set", {"id": first, "rate-limit": 4096, "min-rate": 5000})
+    check((job(first)["rate-limit"], job(first)["min-rate"]) == (4096, 5000), "other rates", job(first))
+    family.do("job-resume", {"id": first})
+    comes_to(first, "running")
+    family.do("job-cancel", {"id": first})
+    comes_to(first, "cancelled")
+    check(job(first)["reason"] == "an administrator has cancelled it", "why", job(first))
+    for what, more in (("pause", {}), ("resume", {}), ("cancel", {}), ("set", {"min-rate": 4096})):
+        refused(f"{what} after the end", errno.ESRCH, "has ended", ".id", f"job-{what}", id=first, **more)
+
+    there = {"storage": "s", "index": 0, "kind": "local", "path": spare}
+    made = family.do("node-migrate", {**there, **slow})
+    second = made["job"]
+    check(made == {"storage": "s", "index": 0, "job": second} and second > first, "node-migrate", made)
+    told = job(second)
+    check((told["kind"], told["node-index"], told["rate-limit"]) == ("migrate", 0, 8192), "the move", told)
+    works = f"job {second} (migrate) works on node 0"
+    refused("moved twice", errno.EBUSY, works, ".index", "node-migrate", **there)
+    refused("replaced beside a move", errno.EBUSY, "is being moved", None, "node-replace", **there)
+    refused("a job on the node", errno.EBUSY, works, ".node-index", "job-begin", **verify, **{"node-index": 0})
+    refused("a job on all nodes", errno.EBUSY, works, None, "job-begin", **verify)
+    family.do("job-cancel", {"id": second})
+    comes_to(second, "cancelled")
+    # Another disk in the place of the node: that is a move again.
+    made = family.do("node-replace", {**there, "flags": ["force"]})
+    third = made["job"]
+    check(made == {"storage": "s", "index": 0, "state": "up", "job": third} and third > second, "node-replace", made)
+    comes_to(third, "done")
+    check(family.do("node-get", {"storage": "s", "index": 0})["path"] == spare, "the place of the node")
+    check([told["id"] for told in family.dump("job-get", {})] == [first, second, third], "the dump of jobs")
+
+    found = {}
+
+    def told_all():
+        for event in events_of(listener):
+            if event["name"] == "job-ntf":
+                found.setdefault(event["msg"]["id"], []).append(event["msg"]["state"])
+        return found.get(third, [""])[-1] == "done"
+
+    wait_until(told_all)
+    states = found[first]
+    check(states[0] == "running" and "paused" in states and "running" in states[states.index("paused"):] and
+          states[-1] == "cancelled", "events of a job", states)
+    check(found[second][0] == "running" and found[second][-1] == "cancelled", "events of a move", found)
+    check(found[third][0] == "running" and found[third][-1] == "done", "events of a move", found)
+    family.do("storage-del", {"name": "s"})
+
+
 def attribute(kind, content):
     return struct.pack("HH", 4 + len(content), kind) + content + bytes(-len(content) % 4)
 
@@ -227,7 +359,15 @@ def strictness():
     """Nothing unknown or malformed is accepted."""
     family.do("storage-add", {"name": "s", "algorithm": "linear"})
     name = attribute(1, b"s\0")
+    no_job, job_number = struct.pack("I", 4711), family.attr_sets["node"]["job"].value
+    verify = attribute(2, bytes(4)) + attribute(3, b"s\0")
+    move = name + attribute(2, bytes(4)) + attribute(3, bytes(4)) + attribute(4, b"/dev/x\0")
     check(raw(4, name)[0] == 0, "the raw message for storage-get is wrong")
+    # Without what is wrong with them below these come as far as to what they are about.
+    for command, content, text in ((22, verify, b"not started"), (25, attribute(1, no_job), b"no job"),
+                                   (29, move, b"no such node"), (30, move, b"not started")):
+        answer = raw(command, content)[1]
+        check(text in answer, f"the raw message of command {command} is wrong:", answer[:200])
     for what, command, content in (
         ("attribute beyond the last", 4, name + attribute(200, b"abcd")),
         ("attribute of another operation", 4, name + attribute(2, b"linear\0")),
@@ -246,9 +386,24 @@ def strictness():
         ("suspension with a flag", 19, name + attribute(2, bytes(4)) + attribute(9, bytes(4))),
         ("short time limit", 19, name + attribute(2, bytes(4)) + attribute(34, b"\1\0")),
         ("time limit of a resumption", 20, name + attribute(2, bytes(4)) + attribute(34, bytes(4))),
+        ("kind of jobs beyond the last", 22, attribute(2, struct.pack("I", 2)) + attribute(3, b"s\0")),
+        ("state of a job that is to begin", 22, verify + attribute(5, bytes(4))),
+        ("number of a job that is to begin", 22, verify + attribute(1, no_job)),
+        ("rate of three bytes", 22, verify + attribute(14, b"\0\x20\0")),
+        ("storage of a job that has a number", 23, attribute(1, no_job) + attribute(3, b"s\0")),
+        ("short number of a job", 25, attribute(1, b"\1\0")),
+        ("rate of a pause", 25, attribute(1, no_job) + attribute(14, bytes(8))),
+        ("rate of a resumption", 26, attribute(1, no_job) + attribute(14, bytes(8))),
+        ("reason of a cancellation", 27, attribute(1, no_job) + attribute(6, b"so\0")),
+        ("kind of a job that is changed", 28, attribute(1, no_job) + attribute(15, bytes(8)) + attribute(2, bytes(4))),
+        ("start of a node that moves", 29, move + attribute(7, bytes(8))),
+        ("flag of a node that moves", 29, move + attribute(9, struct.pack("I", 1 << 9))),
+        ("number of the job that moves a node", 30, move + attribute(job_number, no_job)),
+        ("size of a node that is replaced", 30, move + attribute(8, bytes(8))),
     ):
         error, answer = raw(command, content)
-        check(error < 0 and b"not started" not in answer, f"{what} is accepted:", answer[:200])
+        taken = any(text in answer for text in (b"not started", b"no job", b"no such node"))
+        check(error < 0 and not taken, f"{what} is accepted:", answer[:200])
     check(raw(4, name, reserved=5)[0] == -errno.EINVAL, "a reserved field is accepted")
     family.do("storage-del", {"name": "s"})
 

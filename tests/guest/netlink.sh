@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The netlink family does what its specification says when the kernel's own client drives it: operations, refusals that
-# name the attribute at fault, strict checks, permissions, events, dumps that resume, namespaces.
+# name the attribute at fault, jobs and moves of nodes, strict checks, permissions, events, dumps that resume, namespaces.
 # needs: losetup ip python3 setpriv unshare
 # timeout: 180
 . "$(dirname "$0")/lib.sh"
@@ -22,10 +22,16 @@ output=$(python3 "$ynl/pyynl/cli.py" --spec "$spec" --schema "$ynl/genetlink.yam
 [[ $output == *"'default-port': 1025"* ]] || fail "info-get with the kernel's command: $output"
 python3 "$ynl/pyynl/cli.py" --spec "$spec" --no-schema --dump storage-get >/dev/null
 
-for name in life refusals strictness dumps; do
+for name in life jobs refusals strictness dumps; do
 	say "$name"
 	case $name in
 	life) part $name "$local" "$exported" ;;
+	jobs)
+		# Unlike the others they begin with a disk that nobody has used.
+		blkdiscard -f "$local" && blkdiscard -f "$exported"
+		part $name "$local" "$exported"
+		blkdiscard -f "$local" && blkdiscard -f "$exported"
+		;;
 	refusals) part $name "$local" ;;
 	*) part $name ;;
 	esac
