@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # Jobs: every sector is read, once, on local and remote nodes; a job is paused, goes on, is cancelled and slowed down; two
 # never work on one node; one waits for a node that is suspended or away; a sector that cannot be read is named; one ends
-# with its storage, whatever that waits for.
+# with its storage, whatever that waits for. All of it is told as events, and can be asked for in sysfs. There is a limit
+# to how many work, and to how many are remembered.
 # needs: ip losetup fio dmsetup
-# timeout: 400
+# timeout: 480
 # log-allow: Buffer I/O error|I/O error
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -31,6 +32,17 @@ exits() {
 	"$@" >/dev/null 2>&1 || status=$?
 	expect_equal "exit status of '$*'" "$expected" "$status"
 }
+# told ID WHICH STATE...: whether the events of job ID, which is WHICH, tell of these states in this order, and maybe of
+# others between them.
+told() {
+	local id=$1 which=$2 state
+	shift 2
+	sed -n "s/^.* job $id ($which) is \([a-z]*\), [0-9]* %.*/\1/p" "$work/events" | {
+		while read -r state; do [[ $# == 0 || $state != "$1" ]] || shift; done
+		(($# == 0))
+	}
+}
+tells() { wait_until 20 told "$@" || fail "the events do not tell $*: $(cat "$work/events")"; }
 busy_threads() { pgrep -c '^dst_job-' || true; }
 no_threads() { (($(busy_threads) == 0)); }
 
@@ -76,6 +88,9 @@ other=$(begun --node 1 --rate-limit 1M)
 dst job cancel "$other" >/dev/null
 wait_until 20 is "$other" cancelled || fail "the job on the other node is $(job "$other" state)"
 expect_equal "why it ended" "an administrator has cancelled it" "$(job "$other" reason)"
+tells "$other" 'verify of storage "storage", node 1' running cancelled
+grep -q "job $other (.*) is cancelled, .* %: an administrator has cancelled it" "$work/events" ||
+	fail "the event does not tell why: $(cat "$work/events")"
 exits 1 dst job watch "$other"
 dst job pause "$id" >/dev/null
 wait_until 20 is "$id" paused || fail "the job is $(job "$id" state)"
@@ -91,6 +106,7 @@ wait_until 20 goes_on "$id" "$still" || fail "the job does not go on: $(dst job 
 expect_error "job $id is not paused" dst job resume "$id"
 echo 0 >"/sys/devices/storage/job-$id/rate_limit"
 wait_until 60 is "$id" "done" || fail "the job does not end: $(dst job show "$id")"
+tells "$id" 'verify of storage "storage", node 0' running paused running "done"
 expect_error "job $id has ended" dst job cancel "$id"
 expect_error "there is no job 4711" dst job show 4711
 exits 5 dst job pause 4711
@@ -99,6 +115,30 @@ expect_error 'there is no storage "other"' dst job verify other
 expect_error "the rate is too low" dst job verify storage --rate-limit 100
 dst job list >"$work/list"
 (($(grep -c '^[0-9].* verify ' "$work/list") == 4)) || fail "the list: $(cat "$work/list")"
+
+say "the same in sysfs"
+id=$(begun --node 1 --rate-limit 1M)
+# writes ID FILE TEXT: what the shell says about it is kept.
+writes() { { echo "$3" >"/sys/devices/storage/job-$1/$2"; } 2>&1; }
+expect_error "Invalid argument" writes "$id" state stop
+expect_error "Invalid argument" writes "$id" state resume
+writes "$id" state pause
+wait_until 20 is "$id" paused || fail "the job is $(job "$id" state)"
+expect_error "already in progress" writes "$id" state pause
+expect_equal "the least rate" 1048576 "$(job "$id" min_rate)"
+for text in 4095 0 much; do expect_error "Invalid argument" writes "$id" min_rate "$text"; done
+expect_equal "the least rate after refusals" 1048576 "$(job "$id" min_rate)"
+writes "$id" min_rate 8192
+expect_equal "the least rate" 8192 "$(job "$id" min_rate)"
+dst job show "$id" | grep -q 'at least: 8 KiB/s' || fail "the job: $(dst job show "$id")"
+writes "$id" state resume
+wait_until 20 is "$id" running || fail "the job is $(job "$id" state)"
+writes "$id" state cancel
+wait_until 20 is "$id" cancelled || fail "the job is $(job "$id" state)"
+expect_equal "why it ended" "an administrator has cancelled it" "$(job "$id" reason)"
+for text in cancel pause resume; do expect_error "No such process" writes "$id" state "$text"; done
+expect_error "No such process" writes "$id" min_rate 8192
+tells "$id" 'verify of storage "storage", node 1' running paused running cancelled
 
 say "it gives way to the application"
 fio --output="$work/load.log" --name=load --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=8 --rw=randread --bs=4k \
@@ -171,6 +211,9 @@ expect_equal "the sector" $((start + bad)) "$(job "$id" bad_sector)"
 grep -q "sector $((start + bad)) cannot be read, which is sector $bad of node 1" "/sys/devices/storage/job-$id/reason" ||
 	fail "the reason: $(job "$id" reason)"
 exits 1 dst job watch "$id"
+tells "$id" 'verify of storage "storage"' running failed
+grep -q "job $id (.*) is failed, .* %: sector $((start + bad)) cannot be read" "$work/events" ||
+	fail "the event does not tell why: $(cat "$work/events")"
 storage_delete storage
 # And behind an export.
 serve one "$rotten"
@@ -184,8 +227,35 @@ dmsetup reload rotten --table "0 $size linear $c 0"
 dmsetup resume rotten
 dst job verify storage --watch >/dev/null || fail "what was mended cannot be read"
 
+say "sixteen at a time, and sixteen that have ended"
+storage_delete storage
+many=()
+for number in {0..16}; do
+	disk small 1M
+	many+=("$small")
+done
+on client dst create storage --raw "${many[@]}" >/dev/null
+ids=()
+for number in {0..15}; do
+	id=$(begun --node "$number" --rate-limit 8K --min-rate 4K)
+	dst job pause "$id" >/dev/null || fail "job $id: $(dst job show "$id")"
+	ids+=("$id")
+done
+expect_error "16 jobs are running or paused already; cancel one of them or wait" dst job verify storage --node 16
+dst job cancel "${ids[7]}" >/dev/null
+wait_until 20 is "${ids[7]}" cancelled || fail "the job is $(job "${ids[7]}" state)"
+ids+=("$(begun --node 16 --rate-limit 8K --min-rate 4K)")
+expect_error "16 jobs are running or paused already" dst job verify storage --node 7
+for id in "${ids[@]}"; do [[ $id == "${ids[7]}" ]] || dst job cancel "$id" >/dev/null; done
+for id in "${ids[@]}"; do wait_until 20 is "$id" cancelled || fail "job $id is $(job "$id" state)"; done
+id=$(begun --rate-limit 8K --min-rate 4K)
+# All but sixteen of those that have ended are forgotten, the oldest first.
+expect_equal "the jobs that are there" "${ids[*]:1} $id" "$(dst job list | sed -n 's/^\([0-9][0-9]*\) .*/\1/p' | paste -sd' ')"
+listed() { compgen -G '/sys/devices/storage/job-*' | wc -l; }
+all_listed() { (($(listed) == 17)); }
+wait_until 20 all_listed || fail "$(listed) jobs in sysfs: $(ls /sys/devices/storage)"
+
 say "the module goes"
-id=$(begun --rate-limit 1M)
 dst delete storage >/dev/null
 unserve one "$rotten"
 module_unload

@@ -109,7 +109,7 @@ pub enum Verb {
     /// Connections to and from other machines
     #[command(subcommand)]
     Connection(ConnectionVerb),
-    /// Long work on storages: verify
+    /// Long work on storages: verify, migrate
     #[command(subcommand)]
     Job(JobVerb),
     /// Follow what happens
