@@ -6,7 +6,7 @@
 # needs: ip losetup python3 fsfreeze mkfs.ext4
 # timeout: 400
 # log-allow: Buffer I/O error|I/O error
-# outage-exceeds-hung-task
+# outage: 240
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/hanging.sh"
 . "$tests/helpers/data.sh"

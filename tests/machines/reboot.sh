@@ -85,7 +85,7 @@ stop() {
 		((line > last)) || die "on $machine '$text' came too early"
 		last=$line
 	done
-	! grep -aE 'WARNING:|BUG:|Oops|blocked for more|timed out' "$console" ||
+	! grep -aE 'WARNING:|BUG:|Oops|blocked .*for more|timed out' "$console" ||
 		die "$machine complained while it stopped"
 	step "$machine has stopped"
 }
