@@ -16,6 +16,7 @@ With --check nothing is written; the exit status is 1 if a file is not what woul
 import argparse
 import difflib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ RUST_OUTPUTS = ["src/control/uapi.rs", "src/cli/netlink/uapi.rs"]
 def adapt_c(text):
     """Names for a module of its own: C symbols that begin with dst_ belong to the network stack."""
     text = text.replace("dst_nl_", "dst_blk_nl_")
-    for name in ("address", "allow"):
+    for name in re.findall(r"^(?:extern )?const struct nla_policy dst_(?!blk_)(\w+)_nl_policy", text, re.MULTILINE):
         text = text.replace(f"dst_{name}_nl_policy", f"dst_blk_{name}_nl_policy")
     text = text.replace("#include <uapi/linux/dst.h>", '#include "dst_uapi.h"')
     text = text.replace(

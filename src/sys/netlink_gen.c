@@ -28,7 +28,7 @@ const struct nla_policy dst_blk_allow_nl_policy[DST_A_ALLOW_ACCESS + 1] = {
 	[DST_A_ALLOW_ACCESS] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
-const struct nla_policy dst_prefix_nl_policy[DST_A_PREFIX_PREFIX_LEN + 1] = {
+const struct nla_policy dst_blk_prefix_nl_policy[DST_A_PREFIX_PREFIX_LEN + 1] = {
 	[DST_A_PREFIX_IP] = NLA_POLICY_MAX_LEN(16),
 	[DST_A_PREFIX_PREFIX_LEN] = NLA_POLICY_MAX(NLA_U8, 128),
 };
@@ -117,7 +117,7 @@ static const struct nla_policy dst_export_add_nl_policy[DST_A_EXPORT_COPY_FROM +
 	[DST_A_EXPORT_CLIENT_MEMORY] = { .type = NLA_UINT, },
 	[DST_A_EXPORT_HELLO_TIMEOUT] = { .type = NLA_U32, },
 	[DST_A_EXPORT_IDLE_TIMEOUT] = { .type = NLA_U32, },
-	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_prefix_nl_policy),
+	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_blk_prefix_nl_policy),
 };
 
 /* DST_CMD_EXPORT_DEL - do */
@@ -136,7 +136,7 @@ static const struct nla_policy dst_export_set_nl_policy[DST_A_EXPORT_SET_FLAGS +
 	[DST_A_EXPORT_PATH] = { .type = NLA_NUL_STRING, .len = DST_PATH_LEN, },
 	[DST_A_EXPORT_ADDRESS] = NLA_POLICY_NESTED(dst_blk_address_nl_policy),
 	[DST_A_EXPORT_ALLOW] = NLA_POLICY_NESTED(dst_blk_allow_nl_policy),
-	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_prefix_nl_policy),
+	[DST_A_EXPORT_COPY_FROM] = NLA_POLICY_NESTED(dst_blk_prefix_nl_policy),
 	[DST_A_EXPORT_SET_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 

@@ -15,7 +15,7 @@
 /* Common nested types */
 extern const struct nla_policy dst_blk_address_nl_policy[DST_A_ADDRESS_SCOPE_ID + 1];
 extern const struct nla_policy dst_blk_allow_nl_policy[DST_A_ALLOW_ACCESS + 1];
-extern const struct nla_policy dst_prefix_nl_policy[DST_A_PREFIX_PREFIX_LEN + 1];
+extern const struct nla_policy dst_blk_prefix_nl_policy[DST_A_PREFIX_PREFIX_LEN + 1];
 
 int dst_blk_genl_permit(const struct genl_split_ops *ops, struct sk_buff *skb,
 			struct genl_info *info);
