@@ -229,7 +229,7 @@ impl Export {
                 boot: parts.boot,
                 identity: crate::sys::random::identity(),
                 flush_errors,
-                reader: Reader::new(),
+                reader: Reader::random(),
                 pools: parts.pools,
                 epoch: Atomic::new(parts.label.map_or(0, |(_, epoch)| epoch)),
                 member_of <- new_mutex!(parts.label.map(|(storage, _)| storage), "dst_export_member"),

@@ -89,8 +89,8 @@ pub struct Reader {
 const CONNECTIONS: u16 = 4;
 
 impl Reader {
-    /// One that has made no connection.
-    pub fn new() -> Self {
+    /// One that has made no connection, with a session of its own.
+    pub fn random() -> Self {
         Self {
             session: random::identity(),
             begun: Atomic::new(0),

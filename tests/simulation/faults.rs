@@ -266,8 +266,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a session that writes is let in beside another one",
         changes: &[change(
             FENCE,
-            "        } else if new.write && session.write && !shared {",
-            "        } else if new.write && session.write && !shared && !FAULT {",
+            "        } else if new.write && session.write {",
+            "        } else if new.write && session.write && !FAULT {",
         )],
     },
     Fault {
@@ -275,8 +275,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "a session that writes does not wait for one that is about to go",
         changes: &[change(
             FENCE,
-            "                true => Entry::Wait,",
-            "                true if FAULT => continue,\n                true => Entry::Wait,",
+            "                return Entry::Wait;",
+            "                if FAULT {\n                    continue;\n                }\n                return Entry::Wait;",
         )],
     },
     Fault {
