@@ -16,7 +16,9 @@
 //! moment in which it is noted here fails, too: nobody can say whether its caller knew.
 //!
 //! A flush that nobody has asked for can fail too, and devices commonly report such an error once. So the next one that was asked
-//! for since tells of it ([`Since`]), whatever the device says then.
+//! for since tells of it ([`Since`]), whatever the device says then. A server gives its cache another identity when a flush
+//! of the device fails, whoever has asked for that, and lets those fail that name an earlier one
+//! ([`WriteBack::cache`]).
 //!
 //! An answer can come late, on a connection to a server that is known to be gone by then. So a
 //! connection keeps the [`Life`] that it was made in, and a write that is acknowledged by an
@@ -214,6 +216,25 @@ impl WriteBack {
             }
             Some(_) => Verdict::Fails,
         }
+    }
+
+    /// A flush that has failed, on a connection of `life`, has said that the server calls its cache `cache` by now: whoever
+    /// is told that it has failed is told of that, and no flush that is asked for since has to fail for it. `false` if that
+    /// was known.
+    pub fn learns(&mut self, life: Life, cache: u64) -> bool {
+        match &mut self.identity {
+            // The cache of a server that has gone is told of with a loss.
+            Some((_, known)) if life.0 == self.life && cache != 0 => {
+                core::mem::replace(known, cache) != cache
+            }
+            _ => false,
+        }
+    }
+
+    /// What the server called its cache last, as far as that was told; 0 if it has not. A flush that says so makes stable
+    /// what was in that one.
+    pub fn cache(&self) -> u64 {
+        self.identity.map_or(0, |(_, cache)| cache)
     }
 
     /// The server has carried out, with success, a flush that nobody is told of: one that was asked for at the moment

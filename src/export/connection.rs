@@ -134,8 +134,7 @@ impl Connection {
         let buffers = Buffers::new(depth, memory, transfer)?;
         // Beside the answers: a goodbye.
         let sender = Sender::new(peer.stream.clone(), depth + 1)?;
-        let finished =
-            FinishedQueue::new(depth, export.flush_errors().clone(), admitted.flush_errors)?;
+        let finished = FinishedQueue::new(depth, export.cache().clone())?;
         *peer.finished.lock() = Some(finished.clone());
         let jobs = Ring::new(depth)?;
         let label_jobs = Ring::new(depth)?;

@@ -2,7 +2,7 @@
 
 //! One export: a device, who may use it, and who owns it.
 
-use super::{config::ExportConfig, peer::Peer, reply::FlushErrors, source::Reader};
+use super::{config::ExportConfig, peer::Peer, reply::Cache, source::Reader};
 use crate::{
     dst_core::{
         access::{self, Access, Prefix, Rule},
@@ -106,7 +106,7 @@ pub struct Export {
     area: Option<MetadataArea>,
     boot: [u8; 16],
     identity: [u8; 16],
-    flush_errors: Arc<FlushErrors>,
+    cache: Arc<Cache>,
     /// What copies from others.
     pub reader: Reader,
     pools: Arc<Pools>,
@@ -208,7 +208,7 @@ impl Export {
         settings.read_only |= limits.read_only;
         let allowed = Arc::new(parts.allowed, GFP_KERNEL)?;
         let copy_from = Arc::new(parts.copy_from, GFP_KERNEL)?;
-        let flush_errors = FlushErrors::new()?;
+        let cache = Cache::new(parts.id)?;
         let threads = |count| pool::Settings::new(count, Reclaim::NoIo);
         let submitters = Pools::devices("export", &parts.id, threads(parts.pools.workers))?;
         let labeller = Pools::devices("label", &parts.id, threads(1))?;
@@ -228,7 +228,7 @@ impl Export {
                 area: parts.area,
                 boot: parts.boot,
                 identity: crate::sys::random::identity(),
-                flush_errors,
+                cache,
                 reader: Reader::random(),
                 pools: parts.pools,
                 epoch: Atomic::new(parts.label.map_or(0, |(_, epoch)| epoch)),
@@ -276,14 +276,9 @@ impl Export {
         self.area.as_ref()
     }
 
-    /// The flushes of the device that have failed.
-    pub fn flush_errors(&self) -> &Arc<FlushErrors> {
-        &self.flush_errors
-    }
-
-    /// Identity of the cache: another one after a flush that has failed, as what was not stable may be gone.
-    fn cache(&self) -> u64 {
-        (self.flush_errors.count() << 32) | u64::from(self.id)
+    /// Identity of the device's cache.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.cache
     }
 
     /// The workers.
@@ -488,7 +483,7 @@ impl Export {
                 at_most(limits.max_write_zeroes)
             },
             boot: self.boot,
-            cache: self.cache(),
+            cache: self.cache.identity(),
             device: self.identity,
             epoch: self.epoch(),
         }

@@ -56,8 +56,6 @@ pub struct Admitted {
     pub negotiated: Negotiated,
     /// How many connections it makes.
     pub connections: u16,
-    /// How many flushes had failed when it was told the identity of the cache.
-    pub flush_errors: u64,
 }
 
 /// Takes a new connection through its hello.
@@ -68,8 +66,6 @@ pub async fn admit(export: &Arc<Export>, peer: &Arc<Peer>) -> core::result::Resu
         .await
         .unwrap_or_else(|| Err(End::Protocol(Reason::from_display(&"no hello in time"))))?;
     let (mut incoming, message, request) = hello;
-    // Before the identity of the cache is told, which has another one then.
-    let flush_errors = export.flush_errors().count();
     match decide(export, peer, &request, &mut timer).await {
         Ok((reply, negotiated)) => {
             incoming.allow(negotiated.max_transfer);
@@ -79,7 +75,6 @@ pub async fn admit(export: &Arc<Export>, peer: &Arc<Peer>) -> core::result::Resu
                 incoming,
                 negotiated,
                 connections: request.connections,
-                flush_errors,
             })
         }
         Err(refusal) => {

@@ -37,10 +37,10 @@ pub struct Pending {
 }
 
 impl DeviceBioEnd for Pending {
-    fn end(self, slot: Slot, status: Status) {
-        let status = match self.request.opcode {
-            wire::Opcode::Flush => self.finished.judge_flush(status),
-            _ => status,
+    fn end(mut self, slot: Slot, status: Status) {
+        let told = match self.request.opcode {
+            wire::Opcode::Flush => self.finished.cache.judge_flush(&mut self.request, status),
+            _ => from_status(status),
         };
         let payload = if status.is_ok() && self.request.opcode == wire::Opcode::Read {
             self.request.length
@@ -55,7 +55,7 @@ impl DeviceBioEnd for Pending {
         self.finished.push(Finished {
             header: None,
             request: self.request,
-            status: from_status(status),
+            status: told,
             slot: Some(slot),
             payload,
         });
@@ -76,26 +76,41 @@ pub struct Finished {
     pub payload: u32,
 }
 
-/// How many flushes of an export's device have failed.
+/// The identity of the cache of an export's device, which is another one after a flush that has failed: what was not
+/// stable may be gone.
 ///
-/// A device reports a failure once, to one of those who ask. Here each connection that stood is told by the next
-/// flush that it asks for; and one that is made later finds another identity of the cache.
-pub struct FlushErrors(Atomic<u64>);
+/// A device reports a failure once, to one of those who ask. Here each client is told that knows the cache by an earlier
+/// identity: by the next flush that it asks for, or when it connects again. A lost answer is no loss, as it is known
+/// by what the client says whether it has heard.
+pub struct Cache(Atomic<u64>);
 
-impl FlushErrors {
-    /// None has. May sleep. Errors: `ENOMEM`.
-    pub fn new() -> Result<Arc<Self>> {
-        Ok(Arc::new(Self(Atomic::new(0)), GFP_KERNEL)?)
+impl Cache {
+    /// What each failure adds; below it is what the exports of a load of the module differ in.
+    const FAILURE: u64 = 1 << 32;
+
+    /// The cache of the export with the number `id`, not 0, of which no flush has failed. May sleep. Errors:
+    /// `ENOMEM`.
+    pub fn new(id: u32) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self(Atomic::new(id.into())), GFP_KERNEL)?)
     }
 
-    /// How many have failed.
-    pub fn count(&self) -> u64 {
+    /// Unique while the module is loaded, never 0.
+    pub fn identity(&self) -> u64 {
         self.0.load(ordering::Acquire)
     }
 
-    /// One more has; returns how many these are.
-    fn add(&self) -> u64 {
-        self.0.fetch_add(1, ordering::Full) + 1
+    /// How the flush `request` ends of which the device says `status`; notes there what the client is to know. Any
+    /// context.
+    fn judge_flush(&self, request: &mut WireMessage, status: Status) -> wire::Status {
+        let known = request.cache;
+        if !status.is_ok() {
+            self.0.fetch_add(Self::FAILURE, ordering::Full);
+        }
+        request.cache = self.identity();
+        match status {
+            Status::Ok if known != 0 && known != request.cache => wire::Status::CacheLost,
+            status => from_status(status),
+        }
     }
 }
 
@@ -108,23 +123,19 @@ pub struct FinishedQueue {
     #[pin]
     waker: WakerCell,
     at_device: Atomic<u32>,
-    flush_errors: Arc<FlushErrors>,
-    /// So many of these the client knows of, or does not care for.
-    told: Atomic<u64>,
+    cache: Arc<Cache>,
 }
 
 impl FinishedQueue {
-    /// A queue for `depth` results of a client that need not be told of the first `told` of the `flush_errors`. May
-    /// sleep. Errors: `ENOMEM`.
-    pub fn new(depth: usize, flush_errors: Arc<FlushErrors>, told: u64) -> Result<Arc<Self>> {
+    /// A queue for `depth` results of a client of an export with this `cache`. May sleep. Errors: `ENOMEM`.
+    pub fn new(depth: usize, cache: Arc<Cache>) -> Result<Arc<Self>> {
         let ring = Ring::new(depth)?;
         Arc::pin_init(
             pin_init!(Self {
                 ring <- new_spinlock_irq!(ring, "dst_finished"),
                 waker <- WakerCell::new(),
                 at_device: Atomic::new(0),
-                flush_errors,
-                told: Atomic::new(told),
+                cache,
             }),
             GFP_KERNEL,
         )
@@ -140,19 +151,6 @@ impl FinishedQueue {
     /// Takes a bio out of the count.
     pub fn device_ends(&self) {
         self.at_device.fetch_sub(1, ordering::Release);
-    }
-
-    /// How a flush ends of which the device says `status`. Any context.
-    fn judge_flush(&self, status: Status) -> Status {
-        if !status.is_ok() {
-            self.told.store(self.flush_errors.add(), ordering::Release);
-            return status;
-        }
-        let count = self.flush_errors.count();
-        match self.told.xchg(count, ordering::Full) == count {
-            true => status,
-            false => Status::Io,
-        }
     }
 
     /// The bios at the device.

@@ -310,9 +310,11 @@ impl Client {
         self.request(message, &[], bytes).await
     }
 
-    /// Makes stable what the server's cache holds.
+    /// Makes stable what the server's cache holds: the cache that the hello has named. Errors: also if that is another one
+    /// by now.
     pub async fn flush(&mut self) -> ClientResult {
-        let message = Message::request(Opcode::Flush, 0, self.reply.epoch);
+        let message =
+            Message::request(Opcode::Flush, 0, self.reply.epoch).with_cache(self.reply.cache);
         self.request(message, &[], &mut []).await
     }
 

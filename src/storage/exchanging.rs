@@ -41,21 +41,21 @@ impl Storage {
         self.exchange_parts(&leaving, member)
     }
 
-    /// Checks that a device of this machine that is left has nothing in its volatile cache, and has lost nothing with it of
-    /// which no flush has told: at another device that could not be told.
+    /// Checks that nothing is lost at the device that is left of which no flush has told, as at another one none might; and that
+    /// a device of this machine has nothing in its volatile cache.
     #[inline(never)]
     fn check_stable(&self, leaving: &Leaving, deadline: &Deadline) -> Outcome {
         let (node, lane) = (&leaving.node, &leaving.node.lane);
         let (index, place) = (leaving.held.index, leaving.member.place());
-        let Target::Local(local) = &node.target else {
-            return Ok(());
-        };
         let volume = leaving.running.volume().get().ok_or(ECANCELED)?;
-        let patience = self.patience(deadline);
-        let stable = !node.volatile_cache
-            || lane.is_stable()
-            // It may be there still.
-            || !lane.has_untold() && flush(local, lane, volume.parking(), patience)?;
+        let stable = match &node.target {
+            // One that is asked for does not find out what an earlier one has lost.
+            _ if lane.has_untold() => false,
+            _ if !node.volatile_cache || lane.is_stable() => true,
+            Target::Local(local) => flush(local, lane, volume.parking(), self.patience(deadline))?,
+            // What is in a server's cache is known, and carried on.
+            Target::Remote(_) | Target::Moving(_) => true,
+        };
         match stable {
             true => Ok(()),
             false => Err(fault!(

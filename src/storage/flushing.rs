@@ -46,14 +46,22 @@ struct Flushing {
 
 impl DeviceBioEnd for Flushing {
     fn end(self, mut bio: DeviceBio<Self>, status: Status) {
-        // The node has the device for as long as this counts there.
+        let Self {
+            admitted,
+            parking,
+            outcome,
+        } = self;
+        // The node has the device, and the storage what is parked, for as long as this counts there. Whoever waits for the
+        // end may take both away.
         bio.forget_device();
         drop(bio);
         if !status.is_ok() {
-            self.admitted.lane().note_untold(&self.parking);
+            admitted.lane().note_untold(&parking);
         }
-        self.outcome.ok.store(status.is_ok(), ordering::Relaxed);
-        self.outcome.ended.store(true, ordering::Release);
+        drop(parking);
+        drop(admitted);
+        outcome.ok.store(status.is_ok(), ordering::Relaxed);
+        outcome.ended.store(true, ordering::Release);
     }
 }
 

@@ -166,6 +166,16 @@ impl Piece {
         self.unasked
     }
 
+    /// Notes, for a flush that nobody has asked for, that it fails: a flush that is asked for from now on tells. `false` if none is to
+    /// tell, or that was noted before.
+    pub fn notes_failure(&mut self) -> bool {
+        let silent = self.silent.take();
+        if let Some(parking) = &silent {
+            self.share.admitted.lane().note_untold(parking);
+        }
+        silent.is_some()
+    }
+
     /// Notes that the piece is a write that is lost with its device's cache, acknowledged in `life`. `false` if whoever
     /// ends it has to count it.
     pub fn counts(&mut self, life: Life) -> bool {
@@ -275,16 +285,15 @@ impl Piece {
 
     /// Fails a flush whose caller must not believe that its writes are stable, as an earlier one has failed in silence; and
     /// notes that this one does.
-    fn judge(&self, status: Status) -> Status {
-        let lane = self.share.admitted.lane();
+    fn judge(&mut self, status: Status) -> Status {
         let Some(flush) = &self.flush_of else {
             // Of a server whose answer was not heard is told with its cache.
-            let failed = !status.is_ok() && status != Status::Transport;
-            if let Some(parking) = self.silent.as_ref().filter(|_| failed) {
-                lane.note_untold(parking);
+            if !status.is_ok() && status != Status::Transport {
+                self.notes_failure();
             }
             return status;
         };
+        let lane = self.share.admitted.lane();
         match lane.judge_flush(&flush.promise) {
             Verdict::Tells => flush.parking.tells(flush.id),
             Verdict::Fails => {}

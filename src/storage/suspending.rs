@@ -80,7 +80,7 @@ impl Storage {
 
     /// Makes stable what a node has acknowledged that has answered all that it was given, so that its disk can be carried
     /// elsewhere. If that fails, the next flush that is asked for does: at a local device ([`super::flushing`]), and at a server,
-    /// which sees to that for each of its connections.
+    /// whose cache has another name then.
     #[inline(never)]
     fn stabilise(&self, running: &Running, index: u32, deadline: &Deadline) {
         let member = self.state().members.get(index as usize).cloned();

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A device says once that a flush has failed. Whoever asked for it, in the end those are told who rely on what was written: the next
-# flush fails if one that was made for a suspension did, and one on each connection of a server's clients; a client that
-# comes again finds another cache. A server that was started again, unnoticed, makes nothing stable for the one before.
+# flush fails if one that was made for a suspension did, and one of each of a server's clients, who names the cache as it was. It
+# is told once: not on each connection, and not when one is made anew. A server that was started again, unnoticed, makes nothing stable for the one before.
 # needs: ip losetup python3 dmsetup
 # timeout: 240
 # log-allow: Buffer I/O error|I/O error
@@ -49,6 +49,10 @@ log_since "silent" | grep -q "node 0: L: $flakey: what it has acknowledged is no
 # The node's disk at another place, were it not for the loss.
 dd if="$a" of="$c" bs=1M iflag=direct oflag=direct status=none
 refuses "may be in its cache yet, or be lost" 0 "$c"
+# That the next one goes well does not bring back what this one has lost.
+resume
+suspend
+refuses "may be in its cache yet, or be lost" 0 "$c"
 resume
 once "at a device of this machine"
 write
@@ -59,19 +63,42 @@ storage_delete storage
 
 say "a server's device fails one"
 on one dst export add "$flakey" --write-back --listen "$one" --allow 10.7.0.0/24 --shared >/dev/null
-on client dst create storage --connections 1 "$one" "$b" >/dev/null
+on client dst create storage --connections 4 "$one" "$b" >/dev/null
 flush || fail "a flush fails before anything was done"
 write
 fails
+log_mark "server silent"
 suspend
 heals
+log_since "server silent" | grep -q "is not known to be stable" || fail "the log says nothing"
 resume
-once "at a server"
+# On whichever connection they come.
+told=0
+for ((i = 0; i < 12; i++)); do flush 2>/dev/null || told=$((told + 1)); done
+expect_equal "flushes that tell of one" 1 "$told"
+write
+log_mark "server stable"
+suspend
+! log_since "server stable" | grep "is not known to be stable" || fail "what was flushed after a failure counts as lost"
+resume
 write
 fails
 ! flush 2>/dev/null || fail "a flush succeeds that the device has failed"
 heals
-flush || fail "a failed flush is told twice over one connection"
+for ((i = 0; i < 12; i++)); do flush || fail "a failed flush is told twice"; done
+
+say "it is not told again by connections that are made later"
+write
+fails
+! flush 2>/dev/null || fail "a flush succeeds that the device has failed"
+heals
+write
+before=$(node_file storage 0 reconnects)
+on client ss -K "dport = :1025" >/dev/null
+all_again() { (($(node_file storage 0 reconnects) >= before + 4)); }
+wait_until 60 all_again || fail "the connections are not made again: $(dst status storage)"
+becomes up
+flush || fail "a failed flush is told again by connections that were made since"
 
 say "to other clients, and to those that come"
 on client python3 - "$(address one)" >"$work/asked" <<-'END' &
@@ -80,22 +107,32 @@ on client python3 - "$(address one)" >"$work/asked" <<-'END' &
 	    client = peer.Peer(sys.argv[1])
 	    reply = client.open(session=name, flags=peer.WANT_WRITE | peer.WANT_SHARED)
 	    assert reply.status == peer.OK, reply.payload
-	    return client, peer.HELLO_REPLY.unpack(reply.payload[:peer.HELLO_REPLY.size])[16:18]
+	    return client
 	def flush(client):
-	    return client.ask(peer.FLUSH, epoch=client.epoch).status
-	(first, cache), (second, same) = come(b"first-----------"), come(b"second----------")
-	assert cache == same, (cache, same)
+	    client.reply = client.ask(peer.FLUSH, epoch=client.epoch, cache=client.cache)
+	    return client.reply.status
+	first, second, blind = come(b"first-----------"), come(b"second----------"), come(b"blind-----------")
+	assert first.cache == second.cache != 0, (first.cache, second.cache)
 	assert (flush(first), flush(second)) == (peer.OK, peer.OK)
+	assert first.reply.cache == first.cache
+	blind.cache = 0
 	print("stands", flush=True)
 	while flush(first) == peer.OK:
 	    time.sleep(0.05)
 	print("failed", flush=True)
 	while flush(first) != peer.OK:
 	    time.sleep(0.05)
-	assert flush(second) == peer.IO, "the other connection is not told"
-	assert flush(second) == peer.OK, "the other connection is told twice"
-	third, other = come(b"third-----------")
-	assert other != cache, "the cache has the same identity"
+	    if first.reply.status == peer.CACHE_LOST:
+	        first.cache = first.reply.cache
+	# As often as it asks, until it has heard.
+	for _ in range(3):
+	    assert flush(second) == peer.CACHE_LOST, "another client is not told"
+	assert second.reply.cache not in (0, second.cache), "the cache has the same identity"
+	second.cache = second.reply.cache
+	assert flush(second) == peer.OK, "another client is told twice"
+	assert flush(blind) == peer.OK, "a client is told that does not care"
+	third = come(b"third-----------")
+	assert third.cache == second.cache, "what is told in the hello is something else"
 	assert flush(third) == peer.OK, "a client is told of what was before it"
 	print("told", flush=True)
 END

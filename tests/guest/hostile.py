@@ -86,7 +86,7 @@ def framing():
         ("magic", {"magic": 0x12345678}),
         ("kind 7", {"kind": 7}),
         ("reply", {"kind": peer.REPLY}),
-        ("reserved word", {"reserved": 1}),
+        ("cache in a hello", {"cache": 1}),
         ("hello with a flag", {"flags": 1}),
         ("hello with an offset", {"offset": 512}),
         ("hello with a status", {"status": 5}),
@@ -182,7 +182,7 @@ def violations():
     for what, data in (
         ("reply to a server", message(peer.READ, kind=peer.REPLY, length=512)),
         ("magic in a request", message(peer.READ, magic=1, length=512)),
-        ("reserved in a request", message(peer.READ, reserved=1, length=512)),
+        ("cache in a read", message(peer.READ, cache=1, length=512)),
         ("write with less", message(peer.WRITE, bytes(512), length=1024)),
         ("write with more", message(peer.WRITE, bytes(1024), length=512)),
         ("read with data", message(peer.READ, bytes(512), length=512)),

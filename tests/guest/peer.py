@@ -24,7 +24,7 @@ FUA, NO_UNMAP, FORCE = 1, 2, 4
 WANT_WRITE, WANT_SHARED, WANT_RAW = 1, 2, 4
 IS_READ_ONLY, HAS_CACHE, HAS_FUA, IS_ROTATIONAL, IS_STABLE, HAS_LABEL, IS_RAW = (1 << bit for bit in range(7))
 OK, INVALID, IO, NO_SPACE, READ_ONLY, NOT_ALLOWED, UNSUPPORTED, OUT_OF_RANGE, STALE_EPOCH, BUSY = range(10)
-VERSION, FEATURE, NO_EXPORT, NO_LABEL, LABEL_MISMATCH = 14, 15, 16, 17, 18
+VERSION, FEATURE, NO_EXPORT, NO_LABEL, LABEL_MISMATCH, CACHE_LOST = 14, 15, 16, 17, 18, 19
 HELLO_REQUEST = struct.Struct("<HHIQQ16sQHHIII16sQ40s64s64s")
 HELLO_REPLY = struct.Struct("<HHIQQIIIIIIIIII16sQ16sQQ136s")
 
@@ -37,8 +37,8 @@ def record(payload_bytes, kind=PLAIN, flags=0, reserved=0):
     return RECORD.pack(kind, flags, reserved, payload_bytes)
 
 
-def header(opcode, kind=REQUEST, flags=0, tag=0, offset=0, length=0, status=0, epoch=0, reserved=0, magic=MAGIC):
-    return HEADER.pack(magic, opcode, kind, flags, tag, offset, length, status, epoch, reserved)
+def header(opcode, kind=REQUEST, flags=0, tag=0, offset=0, length=0, status=0, epoch=0, cache=0, magic=MAGIC):
+    return HEADER.pack(magic, opcode, kind, flags, tag, offset, length, status, epoch, cache)
 
 
 def message(opcode, payload=b"", **fields):
@@ -67,7 +67,7 @@ class Reply:
 
     def __init__(self, head, payload):
         (self.magic, self.opcode, self.kind, self.flags, self.tag, self.offset, self.length, self.status, self.epoch,
-         self.reserved) = HEADER.unpack(head)
+         self.cache) = HEADER.unpack(head)
         self.payload = payload
 
 
@@ -124,7 +124,7 @@ class Peer:
         if reply.status == OK:
             values = HELLO_REPLY.unpack(reply.payload[:HELLO_REPLY.size])
             self.size, self.max_transfer, self.flags = values[4], values[9], values[2]
-            self.epoch = values[18]
+            self.cache, self.epoch = values[16], values[18]
         return reply
 
     def until_closed(self):

@@ -47,11 +47,29 @@ fn a_reply_repeats_its_request() {
 }
 
 #[test]
+fn a_flush_names_a_cache() {
+    let flush = Message::request(Opcode::Flush, 7, 4).with_cache(u64::MAX - 1);
+    let bytes = flush.encode();
+    assert_eq!(bytes[40..], (u64::MAX - 1).to_le_bytes());
+    assert_eq!(Message::parse(&bytes), Ok(flush));
+    let reply = flush.with_cache(9).reply(Status::CacheLost, 4);
+    assert_eq!(Message::parse(&reply.encode()), Ok(reply));
+    for opcode in Opcode::ALL {
+        let named = Message::request(*opcode, 7, 4).with_cache(9).encode();
+        let parsed = Message::parse(&named);
+        match opcode {
+            Opcode::Flush => assert_eq!(parsed.unwrap().cache, 9),
+            _ => assert_eq!(parsed, Err(HeaderError::StrayCache(9)), "{opcode}"),
+        }
+    }
+}
+
+#[test]
 fn faults_of_a_header() {
     assert_eq!(flipped(0, b'X'), Err(HeaderError::Magic(0x6d54_5358)));
     assert_eq!(flipped(5, 2), Err(HeaderError::Kind(2)));
-    assert_eq!(flipped(40, 1), Err(HeaderError::Reserved(1)));
-    assert_eq!(flipped(47, 0x80), Err(HeaderError::Reserved(0x80 << 56)));
+    assert_eq!(flipped(40, 1), Err(HeaderError::StrayCache(1)));
+    assert_eq!(flipped(47, 0x80), Err(HeaderError::StrayCache(0x80 << 56)));
     assert_eq!(flipped(4, 0), Err(HeaderError::Opcode(0)));
     assert_eq!(flipped(4, 13), Err(HeaderError::Opcode(13)));
     assert_eq!(flipped(4, 255), Err(HeaderError::Opcode(255)));
@@ -68,7 +86,7 @@ fn faults_of_a_header() {
     for (error, status) in [
         (HeaderError::Magic(0), None),
         (HeaderError::Kind(9), None),
-        (HeaderError::Reserved(1), None),
+        (HeaderError::StrayCache(1), None),
         (HeaderError::Opcode(99), Some(Status::Unsupported)),
         (HeaderError::Flags(8), Some(Status::Invalid)),
         (HeaderError::Status(1), Some(Status::Invalid)),
@@ -175,11 +193,15 @@ prop_compose! {
     fn message()(
         opcode in 0..Opcode::ALL.len(), reply in any::<bool>(), flags in 0_u16..8,
         tag in any::<u64>(), offset in any::<u64>(), length in any::<u32>(),
-        status in 0..Status::ALL.len(), epoch in any::<u64>(),
+        status in 0..Status::ALL.len(), epoch in any::<u64>(), cache in any::<u64>(),
     ) -> Message {
         let request = Message::request(Opcode::ALL[opcode], tag, epoch)
             .with_flags(flags)
             .with_range(offset, length);
+        let request = match request.opcode {
+            Opcode::Flush => request.with_cache(cache),
+            _ => request,
+        };
         if reply { request.reply(Status::ALL[status], epoch) } else { request }
     }
 }
@@ -197,7 +219,7 @@ proptest! {
         // Help the random bytes over the first hurdles.
         if help[0] { bytes[..4].copy_from_slice(b"DSTm"); }
         if help[1] { bytes[4] = bytes[4] % 12 + 1; bytes[5] &= 1; }
-        if help[2] { bytes[40..].fill(0); }
+        if help[2] && bytes[4] != Opcode::Flush.code() { bytes[40..].fill(0); }
         if help[3] { bytes[28..32].fill(0); }
         if help[4] { bytes[6] &= 7; bytes[7] = 0; }
         if let Ok(message) = Message::parse(&bytes) {

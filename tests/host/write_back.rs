@@ -98,6 +98,40 @@ fn a_flush_of_another_cache_makes_nothing_stable() {
 }
 
 #[test]
+fn a_cache_that_a_failed_flush_tells_of_is_no_loss_later() {
+    let (mut node, life) = Node::new();
+    assert_eq!(node.write_back.cache(), FIRST.1);
+    node.write_ended(life);
+    assert!(node.write_back.learns(life, SECOND.1));
+    assert!(!node.write_back.learns(life, SECOND.1));
+    assert_eq!(node.write_back.cache(), SECOND.1);
+    // Neither by a connection that is made then, nor by what is flushed beside.
+    assert_eq!(node.write_back.connected(SECOND), life);
+    assert!(node.flush());
+    node.write_ended(life);
+    assert!(node
+        .write_back
+        .flushed_beside(SECOND, Moment::after(node.writes)));
+    assert!(!node.write_back.is_at_risk());
+}
+
+#[test]
+fn nothing_is_learned_of_a_cache_from_a_server_that_has_gone() {
+    let mut write_back = WriteBack::new();
+    assert_eq!(write_back.cache(), 0);
+    assert!(!write_back.learns(Life::default(), 7));
+    let (mut node, former) = Node::new();
+    node.write_ended(former);
+    node.write_back.connected(THIRD);
+    assert!(!node.write_back.learns(former, 7));
+    // A server that says nothing of it.
+    assert!(!node.write_back.learns(node.write_back.life(), 0));
+    assert_eq!(node.write_back.cache(), THIRD.1);
+    assert!(!node.flush());
+    assert!(node.flush());
+}
+
+#[test]
 fn what_fails_in_silence_is_told_by_those_that_are_asked_since() {
     let mut endings = Endings::new();
     let before = endings.promise(Moment::BEFORE_ALL);

@@ -37,8 +37,9 @@ pub struct Header {
     pub status: U32,
     /// Epoch in which the client owns the storage; in a reply the epoch in force on the server.
     pub epoch: U64,
-    /// Zero.
-    pub reserved: U64,
+    /// Flush: identity of the export's cache that the client knows of, 0 if it does not care; in a reply the
+    /// one that the cache has by now. Zero in all else.
+    pub cache: U64,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
@@ -243,6 +244,8 @@ pub struct Message {
     pub status: Status,
     /// See [`Header::epoch`].
     pub epoch: u64,
+    /// See [`Header::cache`]; 0 unless it is a flush.
+    pub cache: u64,
 }
 
 /// What is wrong with a header.
@@ -252,8 +255,8 @@ pub enum HeaderError {
     Magic(u32),
     /// Neither request nor reply.
     Kind(u8),
-    /// The reserved word is not zero.
-    Reserved(u64),
+    /// The identity of a cache in what is no flush.
+    StrayCache(u64),
     /// An opcode that this version does not know.
     Opcode(u8),
     /// Flags that this version does not know.
@@ -271,7 +274,7 @@ impl HeaderError {
         match self {
             Self::Opcode(_) => Some(Status::Unsupported),
             Self::Flags(_) | Self::Status(_) => Some(Status::Invalid),
-            Self::Magic(_) | Self::Kind(_) | Self::Reserved(_) => None,
+            Self::Magic(_) | Self::Kind(_) | Self::StrayCache(_) => None,
         }
     }
 }
@@ -281,11 +284,8 @@ impl fmt::Display for HeaderError {
         match self {
             Self::Magic(magic) => write!(f, "no DST message: it begins with {magic:#010x}"),
             Self::Kind(kind) => write!(f, "message kind {kind} is neither request nor reply"),
-            Self::Reserved(value) => {
-                write!(
-                    f,
-                    "reserved word of the message header is {value:#x}, not 0"
-                )
+            Self::StrayCache(value) => {
+                write!(f, "a cache, {value:#x}, in a message that is no flush")
             }
             Self::Opcode(opcode) => write!(f, "unknown opcode {opcode}"),
             Self::Flags(flags) => write!(f, "unknown flags {flags:#06x}"),
@@ -306,6 +306,7 @@ impl Message {
             length: 0,
             status: Status::Ok,
             epoch,
+            cache: 0,
         }
     }
 
@@ -322,12 +323,18 @@ impl Message {
         self
     }
 
+    /// The same with the identity of a cache; for a flush.
+    pub const fn with_cache(mut self, cache: u64) -> Self {
+        self.cache = cache;
+        self
+    }
+
     /// A notice that the connection is about to be closed.
     pub fn goodbye(reason: Goodbye) -> Self {
         Self::request(Opcode::Goodbye, 0, 0).with_range(0, u32::from(reason.code()))
     }
 
-    /// The reply to this request. Opcode, tag and range are repeated; `epoch` is the one in
+    /// The reply to this request. Opcode, tag, range and cache are repeated; `epoch` is the one in
     /// force on the server.
     pub const fn reply(&self, status: Status, epoch: u64) -> Self {
         Self {
@@ -351,7 +358,7 @@ impl Message {
             length: self.length.into(),
             status: self.status.code().into(),
             epoch: self.epoch.into(),
-            reserved: 0.into(),
+            cache: self.cache.into(),
         })
     }
 
@@ -367,10 +374,11 @@ impl Message {
             return Err(HeaderError::Magic(header.magic.get()));
         }
         let kind = Kind::from_code(header.kind).ok_or(HeaderError::Kind(header.kind))?;
-        if header.reserved.get() != 0 {
-            return Err(HeaderError::Reserved(header.reserved.get()));
+        let opcode = Opcode::from_code(header.opcode);
+        if header.cache.get() != 0 && opcode != Some(Opcode::Flush) {
+            return Err(HeaderError::StrayCache(header.cache.get()));
         }
-        let opcode = Opcode::from_code(header.opcode).ok_or(HeaderError::Opcode(header.opcode))?;
+        let opcode = opcode.ok_or(HeaderError::Opcode(header.opcode))?;
         let flags = header.flags.get();
         let known = match kind {
             Kind::Request => request_flags::ALL,
@@ -392,6 +400,7 @@ impl Message {
             length: header.length.get(),
             status: Status::from_code(status),
             epoch: header.epoch.get(),
+            cache: header.cache.get(),
         })
     }
 

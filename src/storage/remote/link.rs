@@ -316,15 +316,24 @@ impl Remote {
     }
 
     /// Fails a flush whose caller must not believe that its writes are stable.
-    fn judge(inner: &mut Inner, piece: &Piece, status: Status) -> Status {
+    fn judge(inner: &mut Inner, piece: &mut Piece, reply: &Message, life: Life) -> Status {
+        let status = to_status(reply.status);
         if piece.op() != Op::Flush {
             return status;
         }
         if let Some(covers) = piece.covers_unasked() {
-            if status.is_ok() {
-                inner.write_back.flushed_unasked(covers);
+            match status {
+                Status::Ok => inner.write_back.flushed_unasked(covers),
+                // Noted before one may be sent that the server finds nothing wrong with.
+                _ if piece.notes_failure() => {
+                    inner.write_back.learns(life, reply.cache);
+                }
+                _ => {}
             }
             return status;
+        }
+        if !status.is_ok() && inner.write_back.learns(life, reply.cache) {
+            piece.tells();
         }
         let promise = piece.promise();
         match inner.write_back.flush_ended(promise.covers, status.is_ok()) {
@@ -385,8 +394,8 @@ impl Remote {
             };
         }
         Self::note_copy(&mut inner, &reply, status);
-        if let Some(piece) = inner.table.take(tag) {
-            let status = Self::judge(&mut inner, &piece, to_status(status));
+        if let Some(mut piece) = inner.table.take(tag) {
+            let status = Self::judge(&mut inner, &mut piece, &reply, incarnation.life);
             drop(inner);
             self.complete(tag, piece, status, incarnation.life);
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     dst_core::{
         transaction::{Begin, Link, Sent, Tag, MAX_CONNECTIONS},
-        wire::HEADER_BYTES,
+        wire::{Opcode, HEADER_BYTES},
         write_back::{Identity, Life},
     },
     net::Sender,
@@ -67,7 +67,7 @@ impl Remote {
             return self.complete(tag, piece, status, Life::default());
         }
         let chosen = inner.choose();
-        let header = self.header(tag, &piece);
+        let header = self.header(tag, &piece, inner.write_back.cache());
         let (extent, data) = (request::extent(&piece), piece.op() == Op::Write);
         // None has that number: the request waits, also where a link stands that is being taken down.
         let at = chosen.unwrap_or(MAX_CONNECTIONS as u16);
@@ -95,9 +95,13 @@ impl Remote {
         }
     }
 
-    fn header(&self, tag: Tag, piece: &Piece) -> [u8; HEADER_BYTES] {
+    fn header(&self, tag: Tag, piece: &Piece, cache: u64) -> [u8; HEADER_BYTES] {
         let epoch = self.epoch.load(ordering::Relaxed);
-        request::message(piece, tag, epoch).encode()
+        let message = request::message(piece, tag, epoch);
+        match message.opcode {
+            Opcode::Flush => message.with_cache(cache).encode(),
+            _ => message.encode(),
+        }
     }
 
     /// Gives `message` to `sender`. False if that takes nothing more: the request waits again.
@@ -125,8 +129,9 @@ impl Remote {
             };
             at = next;
             let mut header = None;
+            let cache = inner.write_back.cache();
             let data = |tag, piece: &Piece| {
-                header = Some(self.header(tag, piece));
+                header = Some(self.header(tag, piece, cache));
                 piece.op() == Op::Write
             };
             let now = self.now();
