@@ -37,7 +37,7 @@ pub async fn perform(
 ) -> Finished {
     let outcome = match request {
         Request::LabelRead => read(export, &mut slot),
-        Request::LabelWrite { force } => write(export, &slot, force),
+        Request::LabelWrite { force } => write(export, &slot, message.epoch, force),
         Request::ClaimEpoch(epoch) => match claim(export, peer, epoch) {
             Ok(_) => match export.others_drained(peer).await {
                 Ok(true) => record(export, epoch),
@@ -123,9 +123,21 @@ fn store(
     }
 }
 
-fn write(export: &Export, slot: &Slot, force: bool) -> Outcome {
+fn write(export: &Export, slot: &Slot, epoch: u64, force: bool) -> Outcome {
     // Reading, deciding and writing belong together.
     let _guard = export.label_lock().lock();
+    // Somebody may have claimed the storage since the request was received. Under the lock, which a claim has too: nothing of
+    // an earlier owner is written after the record of a later one.
+    if epoch != export.epoch() {
+        return refuse(
+            wire::Status::StaleEpoch,
+            fmt!(
+                "epoch {} in the request, {} is in force",
+                epoch,
+                export.epoch()
+            ),
+        );
+    }
     let mut block = Block::new().or_else(device_error)?;
     slot.read_at(0, block.bytes_mut()).or_else(device_error)?;
     let label = match block.label() {

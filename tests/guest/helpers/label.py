@@ -157,4 +157,5 @@ def main(verb, *arguments):
         Device(arguments[0]).fill(block)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -252,6 +252,11 @@ pub(crate) const FAULTS: &[Fault] = &[
         changes: &[],
     },
     Fault {
+        name: "claim-without-drain",
+        what: "a claim is answered while requests of an earlier owner are at the device",
+        changes: &[],
+    },
+    Fault {
         name: "forget-epoch",
         what: "a server does what an earlier owner asks for",
         changes: &[],

@@ -79,10 +79,12 @@ pub struct Request {
     pub call: Call,
 }
 
-/// A request at the device.
+/// A request that has come to the server.
 #[derive(Clone)]
 pub struct Job {
     request: Request,
+    /// The device works on it.
+    at_device: bool,
     /// A direct copy: what was read.
     data: Option<Vec<Id>>,
     /// The label that is being written, and where next.
@@ -205,6 +207,7 @@ impl World {
         let job = Job {
             request,
             data: None,
+            at_device: false,
             writing: None,
         };
         self.count += 1;
@@ -246,7 +249,8 @@ impl World {
             return;
         };
         // What has begun to write a label goes on.
-        if job.writing.is_none() && self.servers[server].is_stale(&job.request) {
+        let begun = job.at_device || job.writing.is_some();
+        if !begun && self.servers[server].is_stale(&job.request) {
             return self.end_job(server, number, Answer::Stale);
         }
         if matches!(
@@ -254,6 +258,14 @@ impl World {
             Call::LabelRead | Call::LabelWrite(_) | Call::Claim(_)
         ) {
             return self.label_work(server, number, job);
+        }
+        let elsewhere = matches!(job.request.call, Call::CopyDirect(..)) && job.data.is_none();
+        if !begun && !elsewhere {
+            // Nobody asks after the owner when the device is through with it.
+            if let Some(job) = self.servers[server].jobs.get_mut(&number) {
+                job.at_device = true;
+            }
+            return self.work_later(server, number);
         }
         let luck = match job.request.call {
             // An error of the device that is left does not end a migration.
