@@ -377,7 +377,7 @@ impl Connection {
                 .sent_bytes
                 .fetch_add(finished.payload.into(), ordering::Relaxed);
             let status = finished.status;
-            if !status.is_ok() && !status.is_of_peer() && finished.header.is_none() {
+            if status.is_of_device() {
                 self.export.count_error();
             }
             let epoch = self.export.epoch();

@@ -52,13 +52,16 @@ struct Share {
     bytes: u32,
     background: bool,
     newcomer: bool,
-    outcome: Option<bool>,
+    outcome: Option<Status>,
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let ok = self.newcomer || self.outcome == Some(true);
+        let ok = self.newcomer || self.outcome.is_some_and(Status::is_ok);
         let lane = self.admitted.lane();
+        if !ok && self.is_declined() {
+            return;
+        }
         if self.background {
             lane.count_background(self.bytes, ok);
         } else {
@@ -68,6 +71,12 @@ impl Drop for Share {
 }
 
 impl Share {
+    /// A device that cannot discard, or write zeroes by itself, says so, and the block layer does without: no error.
+    fn is_declined(&self) -> bool {
+        let by_itself = matches!(self.op, Op::Discard | Op::WriteZeroes);
+        by_itself && self.outcome == Some(Status::NotSupported)
+    }
+
     fn new(admitted: Admitted, op: Op, bytes: u32) -> Self {
         Self {
             admitted,
@@ -308,7 +317,7 @@ impl Piece {
     fn finish(&mut self, status: Status) {
         let part = self.part.take();
         let copy = part.as_ref().is_some_and(Part::is_copy);
-        self.share.outcome = Some(status.is_ok());
+        self.share.outcome = Some(status);
         let sector = self.sector;
         if let Some(part) = part {
             part.ends(status, sector);
@@ -318,7 +327,7 @@ impl Piece {
         }
         // Discards are hints.
         let data = matches!(self.op, Op::Write | Op::WriteZeroes | Op::Flush);
-        if !status.is_ok() && data && !self.share.background {
+        if !status.is_ok() && data && !self.share.background && !self.share.is_declined() {
             self.share
                 .admitted
                 .lane()

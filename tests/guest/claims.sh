@@ -35,7 +35,7 @@ storage_delete storage
 on one dst export add "$slow" --shared --listen "$one" --allow 10.7.0.0/24 >/dev/null
 
 say "the former owner's write takes longer than a claim waits"
-slows 13000 0
+slows 20000 0
 before=$(label epoch)
 claimed=$(claims drain) || fail "see above"
 expect_equal "the epoch that is claimed" $((before + 1)) "$claimed"

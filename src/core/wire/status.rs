@@ -149,6 +149,21 @@ impl Status {
         )
     }
 
+    /// Whether it says that the device could not do what it was asked for, or not yet. That it is unable to by its nature, or that somebody
+    /// may not ask, is no error of it.
+    pub const fn is_of_device(self) -> bool {
+        matches!(
+            self,
+            Self::Io
+                | Self::NoSpace
+                | Self::TimedOut
+                | Self::Medium
+                | Self::NoMemory
+                | Self::Protection
+                | Self::NoDevice
+        )
+    }
+
     /// Whether the request succeeded.
     pub const fn is_ok(self) -> bool {
         matches!(self, Self::Ok)
