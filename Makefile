@@ -110,6 +110,7 @@ modules_clean: ## Remove what "make modules" built
 PROGRAM ?= $(firstword $(wildcard target/release/dst build/dst))
 PREFIX ?= /usr/local
 sbindir = $(PREFIX)/sbin
+libexecdir = $(PREFIX)/libexec/dst
 unitdir = $(PREFIX)/lib/systemd/system
 rulesdir = $(PREFIX)/lib/udev/rules.d
 mandir = $(PREFIX)/share/man/man8
@@ -120,9 +121,10 @@ at_shutdown = shutdown.target.wants/dst-poweroff.service
 install: ## Install program, systemd units, udev rules, manual and completion (PREFIX=/usr/local, DESTDIR=)
 	@test -n "$(PROGRAM)" || { echo 'build the program first: cargo build --release -p dst' >&2; exit 1; }
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(sbindir)/dst
+	install -D -m 755 systemd/machine-runs $(DESTDIR)$(libexecdir)/machine-runs
 	install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(rulesdir) $(DESTDIR)$(mandir) $(DESTDIR)$(completiondir)
 	for unit in $(units); do \
-		sed 's|@sbindir@|$(sbindir)|' systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; \
+		sed 's|@sbindir@|$(sbindir)|; s|@libexecdir@|$(libexecdir)|' systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; \
 	done
 	install -d $(DESTDIR)$(unitdir)/$(dir $(at_shutdown))
 	ln -sfn ../dst-poweroff.service $(DESTDIR)$(unitdir)/$(at_shutdown)
@@ -131,7 +133,8 @@ install: ## Install program, systemd units, udev rules, manual and completion (P
 	$(PROGRAM) completions bash >$(DESTDIR)$(completiondir)/dst
 uninstall: ## Remove what "make install" installed
 	cd $(DESTDIR)/ && rm -f $(addprefix .$(unitdir)/,$(units) $(at_shutdown)) .$(rulesdir)/60-dst.rules .$(sbindir)/dst \
-		.$(completiondir)/dst .$(mandir)/dst.8 .$(mandir)/dst-*.8
+		.$(libexecdir)/machine-runs .$(completiondir)/dst .$(mandir)/dst.8 .$(mandir)/dst-*.8
+	[ ! -d $(DESTDIR)$(libexecdir) ] || rmdir $(DESTDIR)$(libexecdir)
 
 .PHONY: clean clean-cache
 clean: ## Remove what was built from this checkout; the cache keeps kernel and roots

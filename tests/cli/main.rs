@@ -18,5 +18,6 @@ mod restore;
 mod save;
 mod spec;
 mod suspend;
+mod units;
 mod verbs;
 mod workers;
