@@ -3,6 +3,7 @@
 //! `dst down`: what goes, in which order, and when by force; and what is done about machines that do not answer.
 
 use crate::fake::{remote, Export, Fault, Machine, Node, Point, Storage};
+use dst_cli::command::save::own_netns;
 use dst_cli::error::errno::{EBUSY, ENOENT};
 use dst_cli::netlink::uapi::{self, attr};
 use std::time::{Duration, Instant};
@@ -156,44 +157,106 @@ fn what_waits_for_a_dead_machine_is_ended() {
 
 #[test]
 fn a_machine_that_answers_is_waited_for() {
-    for (address, state, requests) in [
-        // Its disk is slow, or the module is about to connect to it.
-        (ALIVE, uapi::node_state::UP, 3),
-        (ALIVE, uapi::node_state::RECONNECTING, 3),
+    for (address, state, requests, told) in [
+        // Its disk is slow.
+        (ALIVE, uapi::node_state::UP, 3, ""),
+        // The module is about to connect to it, or would be if the right device were there.
+        (
+            ALIVE,
+            uapi::node_state::RECONNECTING,
+            3,
+            "storage \"storage\": node 0 (R: 192.168.4.80:1025, reconnecting: another node answers) does not serve \
+             I/O, and 3 requests wait for it; it is taken away by force if that lasts for 30.0 s\n",
+        ),
         // Nothing waits for a dead one.
-        (DEAD, uapi::node_state::RECONNECTING, 0),
+        (DEAD, uapi::node_state::RECONNECTING, 0, ""),
+        // It ends what it is asked for in error.
+        (DEAD, uapi::node_state::FAILED, 3, ""),
     ] {
         let machine = waiting(address, state, requests);
+        machine.kernel().storages[0].nodes[0]
+            .more
+            .string(attr::node::REASON, "another node answers");
         let outcome = machine.run("down --lost --grace 0.2 --wait 1.5");
         assert_eq!(outcome.code, 6, "{}", outcome.out);
         assert_eq!(outcome.err.trim(), "dst: still in use: storage \"storage\"");
-        assert_eq!(outcome.out, "");
+        assert_eq!(outcome.out, told);
         assert_eq!(machine.taken(), ["sync"]);
     }
 }
 
-#[test]
-fn a_machine_that_answers_as_another_one_is_not() {
-    let machine = waiting(ALIVE, uapi::node_state::FAILED, 3);
-    let outcome = machine.run("down --lost --grace 0.2 --wait 100");
-    assert_eq!(outcome.code, 0, "{}", outcome.err);
-    assert_eq!(machine.taken(), ["sync", FORCED]);
+/// Makes the storage of a machine one of another network namespace.
+fn to_another_namespace(machine: &Machine) {
+    machine.kernel().storages[0]
+        .more
+        .uint(attr::storage::NETNS, 1);
 }
 
 #[test]
-fn in_another_network_namespace_the_limits_of_the_module_hold() {
-    let machine = waiting(DEAD, uapi::node_state::UP, 3);
-    machine.kernel().storages[0]
-        .more
-        .uint(attr::storage::NETNS, 1);
-    let outcome = machine.run("down --lost --grace 0.2 --wait 1.5");
-    assert_eq!(outcome.code, 6, "{}", outcome.out);
+fn lost_leaves_storages_of_another_network_namespace_alone() {
+    let suspended = waiting(DEAD, uapi::node_state::UP, 3);
+    suspended.kernel().storages[0].nodes = vec![Node {
+        suspended: true,
+        ..remote(0, DEAD)
+    }];
+    for machine in [
+        suspended,
+        waiting(DEAD, uapi::node_state::UP, 3),
+        waiting(DEAD, uapi::node_state::RECONNECTING, 3),
+    ] {
+        to_another_namespace(&machine);
+        assert_eq!(machine.run("--dry-run down --lost").out, "");
+        let outcome = machine.run("down --lost --grace 0.2 --wait 100");
+        assert_eq!((outcome.code, outcome.out.as_str()), (0, ""));
+        let told =
+            "note: storage \"storage\" belongs to another network namespace and is left alone\n";
+        assert_eq!(outcome.err, told);
+        assert!(machine.taken().is_empty());
+    }
+    // What is not in use waits for nobody and is not worth a word.
+    let machine = waiting(DEAD, uapi::node_state::UP, 0);
+    to_another_namespace(&machine);
+    machine.kernel().storages[0].openers = 0;
+    assert_eq!(machine.run("down --lost").err, "");
+}
+
+#[test]
+fn lost_ends_what_waits_here_beside_another_network_namespace() {
     let machine = waiting(DEAD, uapi::node_state::RECONNECTING, 3);
-    machine.kernel().storages[0]
-        .more
-        .uint(attr::storage::NETNS, 1);
+    to_another_namespace(&machine);
+    let here = own_netns().expect("/proc is there");
+    let mut node = remote(0, DEAD);
+    node.more
+        .u32(attr::node::STATE, uapi::node_state::RECONNECTING)
+        .u32(attr::node::IN_FLIGHT, 1);
+    let mut own = Storage {
+        name: "own".into(),
+        disk: "dst-own".into(),
+        state: uapi::storage_state::RUNNING,
+        openers: 1,
+        nodes: vec![node],
+        ..Storage::default()
+    };
+    own.more.uint(attr::storage::NETNS, here);
+    machine.kernel().storages.push(own);
     let outcome = machine.run("down --lost --grace 0.2 --wait 100");
     assert_eq!(outcome.code, 0, "{}", outcome.err);
+    let forced = "storage-del name=own del-flags=force";
+    assert_eq!(machine.taken(), ["sync", forced]);
+}
+
+#[test]
+fn force_gives_another_network_namespace_its_time() {
+    for state in [uapi::node_state::UP, uapi::node_state::RECONNECTING] {
+        let machine = waiting(DEAD, state, 3);
+        to_another_namespace(&machine);
+        let begin = Instant::now();
+        let outcome = machine.run("down --wait 1.5 --grace 0.2 --force");
+        assert_eq!(outcome.code, 0, "{}", outcome.err);
+        assert!(begin.elapsed() >= Duration::from_millis(1500));
+        let taken = machine.taken();
+        assert_eq!(taken[taken.len() - 2..], ["sync", FORCED], "{taken:?}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod formats;
 mod job;
 mod label;
 mod legacy;
+mod lost;
 mod output;
 mod replace;
 mod restore;

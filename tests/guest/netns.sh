@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The network namespaces of client and server are deleted under I/O, a CPU goes and comes back, and in the end the network
-# itself is torn out: what still works goes on, nothing is lost, and a forced deletion takes less than ten seconds.
+# itself is torn out: what still works goes on, nothing is lost, a forced deletion takes less than ten seconds, and nobody
+# gives the storage up from another namespace.
 #   ROUNDS=3   how often the CPU goes and comes back      SEED=1   what is written
 # needs: ip losetup python3
 # timeout: 240
@@ -60,6 +61,11 @@ say "the cable and both ends of it are gone"
 ip -n wire link del port-one
 stuck() { (($(node_file storage 0 in_flight) + $(node_file storage 0 queued) >= 6)); }
 wait_until 60 stuck || fail "I/O goes on without a network: $(dst status storage)"
+# Who stops a machine or a container here does not stop what is in that namespace.
+dst down --lost --grace 1 --wait 20 >"$work/out" 2>&1 || fail "lost storages cannot be looked for: $(cat "$work/out")"
+expect_equal "what is said of a storage of another network namespace" \
+	'note: storage "storage" belongs to another network namespace and is left alone' "$(cat "$work/out")"
+stuck || fail "the storage of another network namespace was touched: $(dst status)"
 deleted_in_time "a storage whose network is gone" dst delete --force storage
 wait_until 60 load_is_over || fail "the load goes on without its disk"
 if wait "$load"; then fail "the load had no error though its disk was deleted"; fi

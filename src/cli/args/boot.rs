@@ -58,7 +58,10 @@ pub struct Restore {
                         written to a disk that is still in use is written to the nodes before it goes, \
                         within a minute. Only a storage whose I/O waits for a machine that does not \
                         answer is taken away earlier, when --grace is over: nothing can be written \
-                        there.\n\nExamples:\n  dst down --dry-run\n  dst down --wait 20 --force\n  \
+                        there. One whose machine accepts connections, but does not serve its I/O, has \
+                        30 seconds.\n\nThis is about the whole machine: all that its module has, also in other \
+                        network namespaces and for containers. Only --lost leaves the storages of \
+                        other network namespaces alone.\n\nExamples:\n  dst down --dry-run\n  dst down --wait 20 --force\n  \
                         dst down --lost --wait 600    while the machine stops"
 )]
 pub struct Down {
@@ -74,8 +77,8 @@ pub struct Down {
     /// When that is over, take away also what is in use: its I/O fails, clients are disconnected
     #[arg(long)]
     pub force: bool,
-    /// Until nothing is in use, or the time is over, take away by force what waits for a machine that does not
-    /// answer, and nothing else; let suspended nodes go on
+    /// Until nothing of this network namespace is in use, or the time is over, take away by force what waits for a
+    /// machine that does not answer, and nothing else; let suspended nodes go on
     #[arg(long, conflicts_with_all = ["exports", "storages", "force"])]
     pub lost: bool,
     /// Time in seconds without a sign of life after which a machine is not waited for, with --force or --lost

@@ -94,21 +94,24 @@ pub fn own_netns() -> Option<u64> {
     Some(data.ino())
 }
 
+/// Whether something is of the network namespace `own`: also if one of the two is not known.
+pub fn is_of(own: Option<u64>, netns: Option<u64>) -> bool {
+    own.is_none_or(|own| netns.is_none_or(|netns| netns == own))
+}
+
 /// Leaves out what belongs to another network namespace: restoring would put it into this one.
 fn leave_out_others(env: &mut Env<'_>, running: &mut Running) {
-    let Some(own) = own_netns() else {
-        return;
-    };
+    let own = own_netns();
     let mut others = Vec::new();
     running.exports.retain(|export| {
-        let keep = export.netns.is_none_or(|netns| netns == own);
+        let keep = is_of(own, export.netns);
         if !keep {
             others.push(format!("export {}", export.id));
         }
         keep
     });
     running.storages.retain(|(storage, _)| {
-        let keep = storage.netns.is_none_or(|netns| netns == own);
+        let keep = is_of(own, storage.netns);
         if !keep {
             others.push(format!("storage \"{}\"", storage.name));
         }

@@ -6,9 +6,13 @@
 //! since the last look. If neither is so, its machine is asked whether it accepts connections: one that lost its
 //! power without a word counts as connected until the module's own limits are over, which is too long for a
 //! machine that stops, and one whose disk is only slow must not be given up.
+//!
+//! So there are two limits. A machine that shows no life has the time that the caller says. One that accepts
+//! connections has longer, [`RETURN_TIME`], until the module is connected to the node again, whatever keeps it from that:
+//! also if another device answers there, or none, which somebody may be about to mend.
 
 use crate::args::boot::Down;
-use crate::command::save::own_netns;
+use crate::command::save::{is_of, own_netns};
 use crate::endpoint::Resolver;
 use crate::model::{Node, Storage};
 use std::collections::HashMap;
@@ -17,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// How long a machine that accepts connections may take until the module is connected to it again: longer than
 /// the module's longest pause between two attempts, with a server that still has requests at its disk.
-const RETURN_TIME: Duration = Duration::from_secs(30);
+pub const RETURN_TIME: Duration = Duration::from_secs(30);
 
 /// When a node has shown life.
 struct Signs {
@@ -27,8 +31,8 @@ struct Signs {
     connected: Instant,
     /// What it had answered at the last look.
     answered: (u64, u64),
-    /// It was told that the node does not answer.
-    told: bool,
+    /// The limit that was told, if it was told that the node is waited for.
+    told: Option<Duration>,
 }
 
 /// What a storage had done at the last look, and since when nothing was added.
@@ -37,26 +41,41 @@ struct Progress {
     since: Instant,
 }
 
+/// What a node that is waited for lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Its machine has shown no life.
+    Life,
+    /// Its machine accepts connections, or cannot be asked, but the node does not serve I/O.
+    Service,
+}
+
 /// A node that is waited for in vain.
 #[derive(Debug, Clone)]
 pub struct Silent {
     /// Name of the storage.
     pub storage: String,
-    /// The node, as a person knows it.
+    /// The node, as a person knows it, and what the module says of it.
     pub node: String,
-    /// Since when it has shown no life.
-    pub since: Instant,
+    /// What is missing.
+    pub lack: Lack,
+    /// For how long.
+    pub lasts: Duration,
+    /// How long that may last.
+    pub limit: Duration,
     /// Requests that wait.
     pub waiting: u64,
     /// It has had its time.
     pub lost: bool,
-    /// Tells of it for the first time.
+    /// Tells of it for the first time, or of a shorter limit than before.
     pub news: bool,
 }
 
 /// Remembers the looks at all nodes.
 pub struct Watch {
     grace: Duration,
+    /// [`RETURN_TIME`], but never less than the other limit.
+    return_time: Duration,
     /// Inode number of the own network namespace: only there machines can be asked.
     netns: Option<u64>,
     nodes: HashMap<(String, u64), Signs>,
@@ -71,27 +90,29 @@ fn pending(node: &Node) -> u64 {
 impl Watch {
     /// A node is lost when it has shown no life for as long as `args` say.
     pub fn new(args: &Down) -> Self {
+        let grace = Duration::from_millis(args.grace.into());
         Self {
-            grace: Duration::from_millis(args.grace.into()),
+            grace,
+            return_time: RETURN_TIME.max(grace),
             netns: own_netns(),
             nodes: HashMap::new(),
             storages: HashMap::new(),
         }
     }
 
-    /// How long a node may be silent.
-    pub fn grace(&self) -> Duration {
-        self.grace
-    }
-
     /// Looks at the nodes of storages in use: which of them keep I/O waiting without a sign of life. What has
-    /// ended at the nodes, and nothing else, counts; a node whose I/O ends in error keeps nobody waiting.
+    /// ended at the nodes, and nothing else, counts; a node whose I/O ends in error keeps nobody waiting. Takes as
+    /// long as the resolver.
+    ///
+    /// A machine in another network namespace cannot be asked; what it is asked here may be another one's address.
+    /// There it counts as alive, and only the longer limit and those of the module hold.
     pub fn look<'a>(
         &mut self,
         storages: impl Iterator<Item = &'a (Storage, Vec<Node>)>,
         resolver: &dyn Resolver,
+        clock: &dyn Fn() -> Instant,
     ) -> Vec<Silent> {
-        let now = Instant::now();
+        let now = clock();
         let in_use = storages.filter(|(storage, _)| storage.openers.unwrap_or(0) > 0);
         let in_use: Vec<_> = in_use.collect();
         let mut suspects = Vec::new();
@@ -105,13 +126,18 @@ impl Watch {
         }
         let asked: Vec<SocketAddr> = suspects
             .iter()
-            .filter(|(storage, node, _)| self.can_ask(storage, node))
+            .filter(|(storage, ..)| is_of(self.netns, storage.netns))
             .filter_map(|(_, node, _)| node.address)
             .collect();
-        let alive = resolver.which_answer(&asked);
+        let answering = resolver.which_answer(&asked);
+        let now = clock();
         let judged = suspects.into_iter();
         judged
-            .filter_map(|(storage, node, waiting)| self.judge(storage, node, waiting, &alive))
+            .filter_map(|(storage, node, waiting)| {
+                let foreign = !is_of(self.netns, storage.netns);
+                let alive = foreign || node.address.is_some_and(|at| answering.contains(&at));
+                self.judge(storage, node, waiting, alive, now)
+            })
             .collect()
     }
 
@@ -135,7 +161,7 @@ impl Watch {
             life: now,
             connected: now,
             answered,
-            told: false,
+            told: None,
         });
         let progress = std::mem::replace(&mut signs.answered, answered) != answered;
         let up = node.state == "up";
@@ -145,49 +171,60 @@ impl Watch {
         }
         if up && (progress || pending(node) == 0) {
             signs.life = now;
-            signs.told = false;
+            signs.told = None;
+            return None;
+        }
+        if node.state == "failed" {
+            // What was asked of it has ended in error.
             return None;
         }
         match pending(node) {
+            // What would have to wait for it ends in error.
+            0 if node.flags.has("fail-fast") => None,
             0 if stuck => storage.in_flight,
             0 => None,
             waiting => Some(waiting),
         }
     }
 
-    fn can_ask(&self, storage: &Storage, node: &Node) -> bool {
-        let here = storage.netns.is_none() || storage.netns == self.netns;
-        // It has answered, and is not what it should be.
-        here && node.state != "failed"
-    }
-
+    /// What is to be said of a node that I/O waits for at `now`; `alive` if its machine is taken to be.
     fn judge(
         &mut self,
         storage: &Storage,
         node: &Node,
         waiting: u64,
-        alive: &[SocketAddr],
+        alive: bool,
+        now: Instant,
     ) -> Option<Silent> {
-        let now = Instant::now();
-        let elsewhere = !self.can_ask(storage, node) && node.state == "up";
-        let grace = self.grace;
         let signs = self.nodes.get_mut(&(storage.name.clone(), node.index))?;
-        // Nobody can ask in another network namespace: there the module's limits hold.
-        if elsewhere || node.address.is_some_and(|at| alive.contains(&at)) {
+        if alive {
             signs.life = now;
-            if now - signs.connected < RETURN_TIME {
-                return None;
-            }
         }
-        let lost = now - signs.life >= grace || now - signs.connected >= RETURN_TIME;
-        let news = !std::mem::replace(&mut signs.told, true);
+        let (silent, away) = (now - signs.life, now - signs.connected);
+        let (lack, lasts, limit) = if alive || away >= self.return_time {
+            (Lack::Service, away, self.return_time)
+        } else {
+            (Lack::Life, silent, self.grace)
+        };
+        if alive && away < self.grace {
+            // It is slow, or about to be connected: nobody's news.
+            return None;
+        }
+        let news = signs.told.is_none_or(|told| limit < told);
+        if news {
+            signs.told = Some(limit);
+        }
         let place = node.type_line.as_deref().unwrap_or("remote");
+        let why = node.reason.as_deref().filter(|why| !why.is_empty());
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
         Some(Silent {
             storage: storage.name.clone(),
-            node: format!("node {} ({place}, {})", node.index, node.state),
-            since: signs.life.min(signs.connected),
+            node: format!("node {} ({place}, {}{why})", node.index, node.state),
+            lack,
+            lasts,
+            limit,
             waiting,
-            lost,
+            lost: lasts >= limit,
             news,
         })
     }

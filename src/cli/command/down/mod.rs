@@ -110,8 +110,8 @@ pub fn down(env: &mut Env<'_>, args: &Down) -> Result<(), Error> {
         let over = Instant::now() >= end;
         let mut force = Force::default();
         if args.force && !args.exports && !env.dry_run {
-            for silent in watch.look(running.storages.iter(), env.resolver) {
-                release::tell(env, &silent, watch.grace());
+            for silent in watch.look(running.storages.iter(), env.resolver, &Instant::now) {
+                release::tell(env, &silent);
                 force.storages.extend(silent.lost.then_some(silent.storage));
             }
         }

@@ -4,11 +4,14 @@
 //!
 //! Filesystems are unmounted and programs stopped meanwhile, by others. What they wait for ends in error when a
 //! machine does not answer, so that they end too; nothing else is touched.
+//!
+//! Storages of other network namespaces are not looked at: they may be those of the machine that this one is a
+//! container of, or of another container, and that does not stop.
 
-use super::lost::{Silent, Watch};
+use super::lost::{Lack, Silent, Watch};
 use super::PAUSE;
 use crate::args::boot::Down;
-use crate::command::save::{look, Running};
+use crate::command::save::{is_of, look, own_netns, Running};
 use crate::env::Env;
 use crate::error::{Error, Exit};
 use crate::netlink::Request;
@@ -27,6 +30,8 @@ struct Report {
     /// What was asked for once, and is not again if it was refused.
     resumed: HashSet<(String, u64)>,
     refused: HashSet<String>,
+    /// Storages of other network namespaces that were told of.
+    others: HashSet<String>,
 }
 
 /// Runs until no storage is in use, or the time is over.
@@ -36,10 +41,11 @@ pub fn run(env: &mut Env<'_>, args: &Down) -> Result<(), Error> {
     let mut report = Report::default();
     let mut written = None;
     loop {
-        let running = match look(env, WHAT) {
+        let mut running = match look(env, WHAT) {
             Err(error) if error.exit == Exit::NotLoaded => return done(env, &report),
             other => other?,
         };
+        leave_out_others(env, &mut running, &mut report.others);
         let in_use = names_in_use(&running);
         if env.dry_run {
             return plan(env, &running, &mut watch);
@@ -54,14 +60,30 @@ pub fn run(env: &mut Env<'_>, args: &Down) -> Result<(), Error> {
         for node in suspended(&running, &mut report.resumed) {
             resume(env, &node)?;
         }
-        let silent = watch.look(running.storages.iter(), env.resolver);
-        end_lost(env, &silent, watch.grace(), &mut report)?;
+        let silent = watch.look(running.storages.iter(), env.resolver, &Instant::now);
+        end_lost(env, &silent, &mut report)?;
         if Instant::now() >= end {
             let what = format!("still in use: {}", in_use.join(", "));
             return Err(Error::new(Exit::Busy, what));
         }
         std::thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
     }
+}
+
+/// Leaves out the storages of other network namespaces; those in use are told of once.
+fn leave_out_others(env: &mut Env<'_>, running: &mut Running, told: &mut HashSet<String>) {
+    let own = own_netns();
+    running.storages.retain(|(storage, _)| {
+        let keep = is_of(own, storage.netns);
+        let in_use = storage.openers.unwrap_or(0) > 0;
+        if !keep && in_use && told.insert(storage.name.clone()) {
+            env.note(&format!(
+                "storage \"{}\" belongs to another network namespace and is left alone",
+                storage.name
+            ));
+        }
+        keep
+    });
 }
 
 fn names_in_use(running: &Running) -> Vec<String> {
@@ -109,14 +131,9 @@ fn resume(env: &mut Env<'_>, (name, request): &(String, Request)) -> Result<(), 
 }
 
 /// Takes away what waits for lost nodes.
-fn end_lost(
-    env: &mut Env<'_>,
-    silent: &[Silent],
-    grace: Duration,
-    report: &mut Report,
-) -> Result<(), Error> {
+fn end_lost(env: &mut Env<'_>, silent: &[Silent], report: &mut Report) -> Result<(), Error> {
     for one in silent {
-        tell(env, one, grace);
+        tell(env, one);
         if !one.lost || report.gone.contains(&one.storage) {
             continue;
         }
@@ -125,13 +142,17 @@ fn end_lost(
         let mut client = env.client(WHAT)?;
         match client.call(&request) {
             Ok(_) => {
+                let lacked = match one.lack {
+                    Lack::Life => "has not answered",
+                    Lack::Service => "has not served I/O",
+                };
                 let text = format!(
-                    "storage \"{}\" is taken away by force, in {} ms: {} has not answered for {}; its I/O has ended in \
+                    "storage \"{}\" is taken away by force, in {} ms: {} {lacked} for {}; its I/O has ended in \
                      error, and what was not written there yet is lost",
                     one.storage,
                     begin.elapsed().as_millis(),
                     one.node,
-                    seconds(one.since.elapsed())
+                    seconds(one.lasts)
                 );
                 say(env, &text);
                 report.gone.push(one.storage.clone());
@@ -149,18 +170,22 @@ fn end_lost(
     Ok(())
 }
 
-/// Says, once, that a node does not answer, and until when it may.
-pub fn tell(env: &mut Env<'_>, silent: &Silent, grace: Duration) {
+/// Says, once for each limit, that a node is waited for, and for how long.
+pub fn tell(env: &mut Env<'_>, silent: &Silent) {
     if !silent.news {
         return;
     }
+    let lacks = match silent.lack {
+        Lack::Life => "does not answer",
+        Lack::Service => "does not serve I/O",
+    };
     let text = format!(
-        "storage \"{}\": {} does not answer, and {} requests wait for it; it is taken away by force if that lasts \
+        "storage \"{}\": {} {lacks}, and {} requests wait for it; it is taken away by force if that lasts \
          for {}",
         silent.storage,
         silent.node,
         silent.waiting,
-        seconds(grace)
+        seconds(silent.limit)
     );
     say(env, &text);
 }
@@ -172,7 +197,7 @@ fn plan(env: &mut Env<'_>, running: &Running, watch: &mut Watch) -> Result<(), E
         .map(|(_, request)| request)
         .collect();
     let mut names = HashSet::new();
-    let silent = watch.look(running.storages.iter(), env.resolver);
+    let silent = watch.look(running.storages.iter(), env.resolver, &Instant::now);
     let storages = silent
         .into_iter()
         .filter(|one| names.insert(one.storage.clone()));
