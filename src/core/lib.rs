@@ -30,6 +30,7 @@
 //! | [`worker_state`] | what a worker of a pool is doing, and who may hand it what             |
 //! | [`lease`]        | who may work under a name, and until when                              |
 //! | [`backoff`]      | how long to wait before the next attempt to connect                    |
+//! | [`stay`]         | which attempts to connect count at a place, and when that is given up   |
 //! | [`transaction`]  | which requests may be sent when, across lost connections               |
 //! | [`fence`]        | who may use an export, and when what others had sent to it is over     |
 //! | [`migration`]    | how a node moves to another device while it is used                    |
@@ -54,6 +55,7 @@ pub mod migration;
 pub mod names;
 pub mod session;
 pub mod signature;
+pub mod stay;
 pub mod task_state;
 pub mod text;
 pub mod transaction;

@@ -11,7 +11,7 @@ use super::{
     beside::Beside,
     config::NodeState,
     lane::Lane,
-    remote::{Remote, Turn},
+    remote::Remote,
     volume::{VolumeDisk, VolumeSlot},
     wait::Deadline,
 };
@@ -26,7 +26,7 @@ use kernel::{
         atomic::{ordering, Atomic},
         Arc, Mutex,
     },
-    time::{delay::fsleep, Delta, Instant, Monotonic},
+    time::{delay::fsleep, Delta},
 };
 
 /// How often is looked whether I/O has ended, in milliseconds.
@@ -42,13 +42,6 @@ pub struct Connection {
     tasks: KVec<JoinHandle>,
     retry_limit: Option<u32>,
     given_up: Atomic<bool>,
-}
-
-/// Since when a node is away, from the place where it is looked for.
-#[derive(Clone, Copy)]
-pub struct Down {
-    since: Instant<Monotonic>,
-    turn: Turn,
 }
 
 /// A node of a started storage.
@@ -109,24 +102,12 @@ impl Connection {
         }
     }
 
-    async fn enforce_limit(&self, down_since: &mut Option<Down>) {
+    async fn enforce_limit(&self, suspended: bool) {
         let Some(limit) = self.retry_limit else {
             return;
         };
-        let turn = self.remote.held_or_turn();
-        let Some(turn) = turn.filter(|_| !self.is_up() && !self.given_up.load(ordering::Relaxed))
-        else {
-            *down_since = None;
-            return;
-        };
-        // A node that is sent elsewhere has all the time there.
-        let begins = Down {
-            since: Instant::now(),
-            turn,
-        };
-        let down = down_since.filter(|down| down.turn == turn);
-        let down = *down_since.insert(down.unwrap_or(begins));
-        if down.since.elapsed().as_millis() < i64::from(limit) {
+        if self.given_up.load(ordering::Relaxed) || self.remote.tried(suspended) < u64::from(limit)
+        {
             return;
         }
         self.given_up.store(true, ordering::Relaxed);
@@ -179,12 +160,10 @@ impl Active {
     }
 
     /// Fails the node when it was away for longer than it may be. While it is suspended it may.
-    pub async fn enforce_limit(&self, down_since: &mut Option<Down>) {
-        match &self.connection {
-            Some(connection) if self.lane.suspended().is_none() => {
-                connection.enforce_limit(down_since).await;
-            }
-            _ => *down_since = None,
+    pub async fn enforce_limit(&self) {
+        if let Some(connection) = &self.connection {
+            let suspended = self.lane.suspended().is_some();
+            connection.enforce_limit(suspended).await;
         }
     }
 }

@@ -3,14 +3,9 @@
 //! The task that watches the nodes of a started storage: it tells of their changes, closes
 //! connections that take too long, and gives up nodes that were away for too long.
 
-use super::{
-    config::StorageState,
-    running::{Down, Running},
-    storage::Storage,
-};
+use super::{config::StorageState, running::Running, storage::Storage};
 use crate::exec::Timer;
 use kernel::{
-    prelude::*,
     sync::Arc,
     time::{Delta, Instant},
 };
@@ -25,20 +20,12 @@ impl Storage {
         let Ok(mut timer) = Timer::new() else {
             return;
         };
-        // Since when the nodes are away.
-        let mut away: KVec<Option<Down>> = KVec::new();
         loop {
             timer.sleep(Delta::from_millis(WATCH_MS)).await;
             let mut index = 0;
             while let Some(node) = running.node(index) {
                 node.guard();
-                // More nodes may have come. Without memory this one is looked at the next time.
-                let at = index as usize;
-                if at < away.len() || away.push(None, GFP_KERNEL).is_ok() {
-                    if let Some(since) = away.get_mut(at) {
-                        node.enforce_limit(since).await;
-                    }
-                }
+                node.enforce_limit().await;
                 index += 1;
             }
             if let Some(device) = running.arriving() {

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # A node whose place is taken by another disk is moved to it. A start is not given both the disk and the copy that was left. What
 # the cache of a server that was left has lost is told by a flush, once, and nothing if the node was suspended before. A
-# node that was given up goes on. Where no label says whose a disk is, nothing is replaced.
-# needs: ip losetup python3
-# timeout: 500
+# node that was given up goes on; one that is replaced again and again in vain is given up. Where no label says whose a disk
+# is, nothing is replaced.
+# needs: ip losetup python3 dmsetup
+# timeout: 560
 # log-allow: Buffer I/O error|I/O error
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -152,6 +153,29 @@ dd if=/dev/dst of=/dev/null bs=1M count=1 iflag=direct status=none || fail "the 
 storage_delete storage
 disturb two
 takes_down two "$new"
+
+say "replacements that come to nothing are no reprieve"
+serve one "$new"
+on client dst create storage --retry-limit 3 --keepalive 1 "$one" "$b" >/dev/null
+takes_down one "$new"
+dmsetup create dst-flakey --table "0 $(sectors "$new") flakey $new 0 0 3600 1 error_writes"
+at_exit dmsetup remove --retry dst-flakey
+flakey=/dev/$(dmsetup info -c --noheadings -o blkdevname dst-flakey)
+serve two "$flakey"
+rounds=0
+# Each of them holds the node until it is known that the label cannot be written there.
+until is failed; do
+	((rounds < 40)) || fail "the node is $(state) after $rounds replacements in vain: $(dst status storage)"
+	! replace 0 "$two" >"$work/answer" 2>&1 || fail "a label that cannot be written: $(cat "$work/answer")"
+	rounds=$((rounds + 1))
+	! is failed || break
+	grep -q "the label cannot be accessed" "$work/answer" || fail "it is refused for another reason: $(cat "$work/answer")"
+done
+say "given up after $rounds replacements"
+((rounds > 1)) || fail "the node was given up before"
+storage_delete storage
+takes_down two "$flakey"
+dmsetup remove --retry dst-flakey
 
 say "without labels"
 on client dst create plain --raw --force --device dst-plain "$clone" >/dev/null

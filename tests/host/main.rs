@@ -29,6 +29,7 @@ mod request;
 mod samples;
 mod session;
 mod signature;
+mod stay;
 mod succession;
 mod task_state;
 mod text_units;

@@ -2,9 +2,12 @@
 
 //! Making a connection of a remote node again, and looking whether the node is what answers.
 
-use super::{line::Phase, relocate::Turn, Known, Remote, Trouble};
+use super::{line::Phase, Known, Remote, Trouble};
 use crate::{
-    dst_core::wire::{self, Reason},
+    dst_core::{
+        stay::Turn,
+        wire::{self, Reason},
+    },
     exec::{select, Either},
     net::client::{Client, ClientError},
     pr_warn_ratelimited,
@@ -54,19 +57,24 @@ impl Remote {
 
     /// Nothing came of an attempt of `turn`, for lack of memory.
     pub(super) fn lacks_memory(self: &Arc<Self>, at: usize, turn: Turn, error: Error) {
-        self.note_failure(at, &ClientError::Connect(error));
-        self.has_failed(turn);
+        self.has_failed(at, turn, &ClientError::Connect(error));
     }
 
-    /// Looks whether `client` is connected to the node that is known, and learns what the node is from the first one.
+    /// Looks whether `client`, of an attempt of `turn`, is connected to the node that is known, and learns what the node is
+    /// from the first one.
     pub(super) async fn recognise(
         &self,
+        turn: Turn,
         mut client: Client,
     ) -> core::result::Result<(Client, Known), Unlike> {
         let now = Known::learn(&mut client).await.map_err(Unlike::Lost)?;
         let known = *self.inner.lock().known.get_or_insert(now);
         known.compare(&now).map_err(Unlike::Other)?;
-        self.inner.lock().device = now.device();
+        let mut inner = self.inner.lock();
+        if inner.seat.stay.is_current(turn) {
+            inner.device = now.device();
+        }
+        drop(inner);
         for cells in &self.cells {
             cells.known.wake();
         }
@@ -96,42 +104,64 @@ impl Remote {
         match made {
             Ok(client) => Some(client),
             Err(ClientError::Refused(wire::Status::StaleEpoch, reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", address, reason);
-                let trouble = Trouble::said(ESTALE, &reason);
-                let mut inner = self.inner.lock();
-                inner.set_phase(at, Phase::Refused, trouble);
-                drop(inner);
-                self.fail(Status::Reservation);
-                self.end_or_resume(true);
+                self.is_superseded(at, turn, &reason);
                 None
             }
             Err(error) => {
-                self.note_failure(at, &error);
-                self.has_failed(turn);
+                self.has_failed(at, turn, &error);
                 None
             }
         }
     }
 
-    /// An attempt to connect that was begun in `turn` was in vain.
-    pub(super) fn has_failed(self: &Arc<Self>, turn: Turn) {
-        self.inner.lock().seat.settle(turn);
+    /// Who answers an attempt of `turn` knows of a later owner of the storage.
+    fn is_superseded(self: &Arc<Self>, at: usize, turn: Turn, reason: &Reason) {
+        let mut inner = self.inner.lock();
+        // In one with the end: the node may be sent elsewhere at any moment.
+        if !inner.seat.stay.settle(turn) {
+            return;
+        }
+        inner.set_phase(at, Phase::Refused, Trouble::said(ESTALE, reason));
+        inner.fail(Status::Reservation);
+        let address = inner.seat.address;
+        drop(inner);
+        pr_warn_ratelimited!("node {}: {}\n", address, reason);
+        self.part();
         self.end_or_resume(true);
     }
 
-    /// Notes why an attempt to connect was in vain, and logs what is new.
-    pub(super) fn note_failure(&self, at: usize, error: &ClientError) {
+    /// What answers an attempt of `turn` is not the node.
+    pub(super) fn is_another(self: &Arc<Self>, at: usize, turn: Turn, reason: &Reason) {
+        let mut inner = self.inner.lock();
+        let counts = inner.seat.stay.settle(turn);
+        if counts {
+            inner.set_phase(at, Phase::Refused, Trouble::said(EEXIST, reason));
+        }
+        let address = inner.seat.address;
+        drop(inner);
+        if counts {
+            pr_warn_ratelimited!("node {}: {}\n", address, reason);
+        }
+        self.end_or_resume(counts);
+    }
+
+    /// An attempt of `turn` to make connection `at` was in vain: notes why, and logs what is new. One of an earlier turn
+    /// says nothing about the place where the node is now.
+    pub(super) fn has_failed(self: &Arc<Self>, at: usize, turn: Turn, error: &ClientError) {
         let trouble = Trouble::from(error);
         let mut inner = self.inner.lock();
+        let counts = inner.seat.stay.settle(turn);
         let before = inner.lines.get(at).map_or(0, |line| line.trouble.errno);
         // That nothing listens there any more was announced.
         let announced = before == ESHUTDOWN.to_errno() && error.to_error() == ECONNREFUSED;
-        if !announced {
+        let is_news = counts && !announced;
+        if is_news {
             inner.set_phase(at, Phase::Waiting, trouble);
         }
         drop(inner);
-        if !announced && trouble.errno != before {
+        if is_news && trouble.errno != before {
             pr_warn_ratelimited!("node {}: {}\n", self.address(), error);
         }
+        self.end_or_resume(counts);
     }
 }

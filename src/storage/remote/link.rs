@@ -7,7 +7,6 @@ use super::{
     connecting::Unlike,
     known::Known,
     line::{Phase, Trouble},
-    relocate::Turn,
     request::{self, to_status},
     Answer, Inner, Remote,
 };
@@ -15,6 +14,7 @@ use crate::{
     dst_core::{
         backoff::Backoff,
         session::Head,
+        stay::Turn,
         transaction::{Answered, Link, Tag},
         wire::{self, check_reply, Message, Negotiated, Opcode},
         write_back::{Life, Verdict},
@@ -185,23 +185,15 @@ impl Remote {
         self.inner
             .lock()
             .set_phase(at, Phase::Connecting, Trouble::NONE);
-        let recognised = self.recognise(KBox::into_inner(client)).await;
+        let recognised = self.recognise(turn, KBox::into_inner(client)).await;
         if !self.is_current(turn) {
             // Whoever is at the former place is nobody's business.
             return;
         }
         let (client, known) = match recognised {
             Ok(recognised) => recognised,
-            Err(Unlike::Lost(error)) => {
-                self.note_failure(at, &error);
-                return self.has_failed(turn);
-            }
-            Err(Unlike::Other(reason)) => {
-                pr_warn_ratelimited!("node {}: {}\n", self.address(), reason);
-                let trouble = Trouble::said(EEXIST, &reason);
-                self.inner.lock().set_phase(at, Phase::Refused, trouble);
-                return self.has_failed(turn);
-            }
+            Err(Unlike::Lost(error)) => return self.has_failed(at, turn, &error),
+            Err(Unlike::Other(reason)) => return self.is_another(at, turn, &reason),
         };
         backoff.reset();
         let (incoming, negotiated, _) = client.into_incoming();
@@ -227,7 +219,6 @@ impl Remote {
         }
     }
 
-    /// Lets only the node through that was there before.
     /// Uses a connection until it is lost, and takes it down.
     async fn serve(
         self: &Arc<Self>,

@@ -52,8 +52,8 @@ use kernel::{
 pub use known::Known;
 use line::Line;
 pub use line::{Phase, Standing, Trouble};
+pub use relocate::InTheWay;
 use relocate::Seat;
-pub use relocate::{InTheWay, Turn};
 
 /// What is shared by all connections of a node.
 pub struct Settings {

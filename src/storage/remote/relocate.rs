@@ -8,11 +8,14 @@
 //! that server's own requests have drained then: that nothing more comes of the old one is for the
 //! administrator to know if something was sent there and not answered ([`InTheWay::Exposed`]).
 //!
-//! An attempt to connect takes a while. It belongs to the [`Turn`] in which it began, and is not used in a later one.
+//! Which attempts to connect count, and what becomes of the retry limit, is decided in [`crate::dst_core::stay`].
 
-use super::{Known, Remote};
+use super::{Known, Phase, Remote};
 use crate::{
-    dst_core::wire::Reason,
+    dst_core::{
+        stay::{Stay, Turn},
+        wire::Reason,
+    },
     exec::{select, wait_for, Either, Timer},
     net::config::Name,
     sys::socket_address::SocketAddress,
@@ -29,24 +32,11 @@ const CLOSE_MS: u32 = 10_000;
 /// Milliseconds between two looks.
 const LOOK_MS: u32 = 2;
 
-/// Counts how often connecting has begun anew.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Turn(u32);
-
-impl Turn {
-    /// The one that a node begins with.
-    pub(super) const FIRST: Self = Self(0);
-}
-
 /// Where the export is.
 pub(super) struct Seat {
     pub(super) address: SocketAddress,
     export: Name,
-    turn: Turn,
-    /// No connection is used.
-    held: bool,
-    /// No attempt to connect in this turn has ended yet: also a node that fails fast waits for that.
-    fresh: bool,
+    pub(super) stay: Stay,
 }
 
 /// Why a node cannot be held.
@@ -66,46 +56,28 @@ impl Seat {
         Self {
             address,
             export,
-            turn: Turn::FIRST,
-            held: false,
-            fresh: true,
+            stay: Stay::new(),
         }
-    }
-
-    /// Whether it is not known yet if the node can be reached there.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.fresh && !self.held
-    }
-
-    /// An attempt to connect that was begun in `turn` has ended.
-    pub(super) fn settle(&mut self, turn: Turn) {
-        if self.turn == turn {
-            self.fresh = false;
-        }
-    }
-
-    /// Whether a connection that was begun in `turn` is used.
-    pub(super) fn is_current(&self, turn: Turn) -> bool {
-        !self.held && self.turn == turn
     }
 }
 
 impl Remote {
     /// The turn that it is.
     pub(super) fn turn(&self) -> Turn {
-        self.inner.lock().seat.turn
+        self.inner.lock().seat.stay.turn()
     }
 
     /// Whether a connection that was begun in `turn` is used.
     pub(super) fn is_current(&self, turn: Turn) -> bool {
-        self.inner.lock().seat.is_current(turn)
+        self.inner.lock().seat.stay.is_current(turn)
     }
 
     /// Where to connect to in `turn`, if at all.
     pub(super) fn destination(&self, turn: Turn) -> Option<(SocketAddress, Name)> {
         let inner = self.inner.lock();
         let seat = &inner.seat;
-        seat.is_current(turn).then_some((seat.address, seat.export))
+        let current = seat.stay.is_current(turn);
+        current.then_some((seat.address, seat.export))
     }
 
     /// Waits so many milliseconds before connection `at` is tried again, or until another turn than `turn` begins:
@@ -162,7 +134,8 @@ impl Remote {
             if exposed > 0 && !force {
                 return Err(InTheWay::Exposed(exposed));
             }
-            inner.seat.held = true;
+            let connected = !inner.table.is_cut_off();
+            inner.seat.stay.hold(connected, self.now());
         }
         for at in 0..self.cells.len() {
             let mut inner = self.inner.lock();
@@ -195,16 +168,12 @@ impl Remote {
     /// meanwhile.
     pub fn let_go(&self, to: Option<(SocketAddress, Name)>) -> bool {
         let mut inner = self.inner.lock();
-        let seat = &mut inner.seat;
-        seat.held = false;
-        seat.fresh = true;
-        seat.turn = Turn(seat.turn.0.wrapping_add(1));
-        let goes_on = inner.failed.is_none();
-        let seat = &mut inner.seat;
+        inner.seat.stay.let_go(to.is_some(), self.now());
         if let Some((address, export)) = to {
-            (seat.address, seat.export) = (address, export);
+            (inner.seat.address, inner.seat.export) = (address, export);
             inner.begin_anew();
         }
+        let goes_on = inner.failed.is_none();
         drop(inner);
         for cells in &self.cells {
             cells.called.wake();
@@ -212,10 +181,13 @@ impl Remote {
         goes_on
     }
 
-    /// Whether no connection is used at present, and in which turn it is otherwise.
-    pub fn held_or_turn(&self) -> Option<Turn> {
-        let inner = self.inner.lock();
-        (!inner.seat.held).then_some(inner.seat.turn)
+    /// For how many milliseconds the node was tried in vain where it is, as [`Stay::tried`]. `may` be away: that is not
+    /// counted.
+    pub fn tried(&self, may: bool) -> u64 {
+        let now = self.now();
+        let mut inner = self.inner.lock();
+        let away = !may && inner.phase != Phase::Connected;
+        inner.seat.stay.tried(away, now)
     }
 
     /// Whether the export that was looked at is like the one that the node was at; in what it differs otherwise.

@@ -5,12 +5,12 @@
 
 use super::{
     line::{Line, Phase, Trouble},
-    relocate::Turn,
     request::{self, Outgoing},
     Answer, Inner, Remote, Right, Ticket,
 };
 use crate::{
     dst_core::{
+        stay::Turn,
         transaction::{Begin, Link, Sent, Tag, MAX_CONNECTIONS},
         wire::{Opcode, HEADER_BYTES},
         write_back::{Identity, Life},
@@ -47,6 +47,12 @@ impl Inner {
         // A piece is dropped, and so ended in error, only if a link stood without a sender.
         let line = self.lines.get(usize::from(link.connection))?;
         Some((line.sender.clone()?, message))
+    }
+
+    /// Everything ends in error from now on.
+    pub(super) fn fail(&mut self, status: Status) {
+        self.failed = Some(status);
+        self.set_failed();
     }
 }
 
@@ -87,7 +93,7 @@ impl Remote {
         match inner.failed {
             None if self.settings.fail_fast
                 && inner.choose().is_none()
-                && !inner.seat.is_fresh() =>
+                && !inner.seat.stay.is_fresh() =>
             {
                 Some(Status::Transport)
             }
@@ -302,10 +308,12 @@ impl Remote {
     /// Ends everything in error from now on, once the connections and their tasks are gone. Process
     /// context; does not wait for the network.
     pub fn fail(self: &Arc<Self>, status: Status) {
-        let mut inner = self.inner.lock();
-        inner.failed = Some(status);
-        inner.set_failed();
-        drop(inner);
+        self.inner.lock().fail(status);
+        self.part();
+    }
+
+    /// Says goodbye to the server of a node that has failed, and closes the connections.
+    pub(super) fn part(self: &Arc<Self>) {
         for at in 0..self.cells.len() {
             let sender = {
                 let inner = self.inner.lock();
@@ -369,7 +377,7 @@ impl Remote {
         self.hears(at);
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        if inner.failed.is_some() || !inner.seat.is_current(turn) {
+        if inner.failed.is_some() || !inner.seat.stay.is_current(turn) {
             return None;
         }
         let life = match self.moments {
@@ -386,7 +394,7 @@ impl Remote {
         if core::mem::replace(&mut line.has_stood, true) {
             self.reconnects.fetch_add(1, ordering::Relaxed);
         }
-        inner.seat.settle(turn);
+        inner.seat.stay.settle(turn);
         inner.set_phase(at, Phase::Connected, Trouble::NONE);
         // The places of requests that had ended in error may be free now.
         let waiting = self.lane.has_waiting();
