@@ -133,6 +133,8 @@ struct Inner {
     state: State,
     since: Instant<BootTime>,
     ended: Option<Instant<BootTime>>,
+    /// How many jobs had ended before, once it has.
+    place: Option<u64>,
     /// Why it was told to end.
     stopped: Reason,
     limit: Option<u64>,
@@ -186,6 +188,8 @@ pub struct Job {
 /// See [`Job::over`].
 #[pin_data]
 pub struct Over {
+    /// How many have.
+    pub count: Atomic<u64>,
     /// Some job has ended.
     #[pin]
     pub notify: Notify,
@@ -203,6 +207,7 @@ impl Job {
             state: State::Running,
             since: Instant::now(),
             ended: None,
+            place: None,
             stopped: Reason::new(),
             limit: begun.pace.limit.flatten(),
             floor: begun.pace.floor.unwrap_or(DEFAULT_FLOOR),
@@ -299,6 +304,7 @@ impl Job {
         self.change(|inner| {
             inner.state = inner.state.ended(outcome.end);
             inner.ended = Some(Instant::now());
+            inner.place = Some(self.over.count.fetch_add(1, ordering::Relaxed));
             inner.progress.in_flight = 0;
             inner.progress.waits_for = Reason::new();
             let mut outcome = outcome;
@@ -361,6 +367,11 @@ impl Job {
         if let Some(observer) = &self.observer {
             observer.job_changed(&self.info());
         }
+    }
+
+    /// How many jobs had ended before this one has; `None` if it has not.
+    pub fn place(&self) -> Option<u64> {
+        self.inner.lock().place
     }
 
     /// What the job tells about itself.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     dst_core::job::{
         claim::Claim,
+        memory::forgotten,
         state::{Refused, Request},
     },
     exec::{JoinHandle, Notify, Pools, Settings, TaskName},
@@ -100,7 +101,10 @@ impl Registry {
         pools: &Pools,
         observer: Option<Arc<dyn JobObserver>>,
     ) -> kernel::error::Result<Arc<Self>> {
-        let over = Arc::pin_init(pin_init!(Over { notify <- Notify::new() }), GFP_KERNEL)?;
+        let over = Arc::pin_init(
+            pin_init!(Over { count: Atomic::new(0), notify <- Notify::new() }),
+            GFP_KERNEL,
+        )?;
         let shared = Arc::pin_init(
             pin_init!(Shared {
                 observer,
@@ -229,6 +233,8 @@ impl Registry {
         let mut list = self.shared.list.lock();
         check_others(&list.jobs, &claim)?;
         list.jobs.reserve(1, GFP_KERNEL)?;
+        // None is given twice: whoever has kept a number must not meet another job.
+        let next_id = list.next_id.checked_add(1).ok_or(EOVERFLOW)?;
         let begun = Begun {
             id: list.next_id,
             kind: config.kind,
@@ -264,7 +270,7 @@ impl Registry {
             // Before its thread was there to be let go of.
             shared.over.notify.notify_one();
         }
-        list.next_id = list.next_id.saturating_add(1);
+        list.next_id = next_id;
         // There is room.
         let _ = list.jobs.push(job.clone(), GFP_KERNEL);
         forget_old(&mut list.jobs);
@@ -426,14 +432,10 @@ fn check_conflicts(jobs: &[Arc<Job>], claim: &Claim) -> Answer {
     })
 }
 
-/// Takes jobs out that ended before many others did, the oldest first.
+/// Takes jobs out that ended before many others did, the oldest first. No job gets their numbers.
 fn forget_old(jobs: &mut KVec<Arc<Job>>) {
-    loop {
-        let ended = || jobs.iter().filter(|job| job.has_ended());
-        if ended().count() <= REMEMBERED {
-            return;
-        }
-        let Some(oldest) = ended().next().cloned() else {
+    while let Some(at) = forgotten(jobs.iter().map(|job| job.place()), REMEMBERED) {
+        let Some(oldest) = jobs.get(at).cloned() else {
             return;
         };
         // Its task has a share in it, which must not be the last one.

@@ -5,6 +5,7 @@
 use dst_core::job::{
     bucket::Bucket,
     claim::Claim,
+    memory::forgotten,
     meter::{time_left, Meter},
     narrow::{Narrow, Step},
     state::{End, Refused, Request, State},
@@ -46,6 +47,22 @@ fn a_job_takes_what_makes_sense() {
         }
         assert!(state.request(Cancel) == Ok(State::Cancelling) || state.has_ended());
     }
+}
+
+#[test]
+fn the_results_that_came_last_are_remembered() {
+    let after = |times: &[Option<u32>], remembered| forgotten(times.iter().copied(), remembered);
+    assert_eq!(after(&[], 0), None);
+    assert_eq!(after(&[None, None], 0), None);
+    assert_eq!(after(&[Some(1), None, Some(2)], 2), None);
+    assert_eq!(after(&[Some(1), None, Some(2)], 1), Some(0));
+    // The first one to begin may be the last one to end.
+    assert_eq!(
+        after(&[Some(9), Some(3), None, Some(2), Some(5)], 3),
+        Some(3)
+    );
+    assert_eq!(after(&[None, Some(4), Some(4)], 1), Some(1));
+    assert_eq!(after(&[Some(4), Some(7)], 0), Some(0));
 }
 
 #[test]

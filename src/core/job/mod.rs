@@ -14,12 +14,14 @@
 //! | [`bucket`]   | when the next bytes may go, for a rate                              |
 //! | [`yielding`] | how fast a job may be while the application uses the same node       |
 //! | [`meter`]    | how fast it is, and how long it will take                           |
+//! | [`memory`]   | which of those that have ended are remembered                       |
 //!
 //! Times are microseconds of a clock of the caller's that does not go backwards; if it does all the
 //! same, no time has passed. Rates are bytes in a second.
 
 pub mod bucket;
 pub mod claim;
+pub mod memory;
 pub mod meter;
 pub mod narrow;
 pub mod state;
