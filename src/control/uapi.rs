@@ -995,7 +995,8 @@ pub mod cmd {
     /// Tell about one job, or dump all, those that have ended lately
     /// included.
     pub const JOB_GET: u8 = 23;
-    /// A job began, or changed its state.
+    /// A job began, or changed its state. Those of one job come in the order
+    /// of its states.
     pub const JOB_NTF: u8 = 24;
     /// Let a job wait. What is in flight is not taken back: the job is
     /// "pausing" until that has ended. Refused (EALREADY) if it was told to

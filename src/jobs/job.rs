@@ -181,6 +181,9 @@ pub struct Job {
     over: Arc<Over>,
     #[pin]
     inner: SpinLock<Inner>,
+    /// Held from a change of the state until it was told, so that a state is never told after a later one. Before `inner`.
+    #[pin]
+    telling: Mutex<()>,
     #[pin]
     parts: Mutex<Option<Parts>>,
 }
@@ -230,6 +233,7 @@ impl Job {
                 signal,
                 over,
                 inner <- new_spinlock!(inner, "dst_job"),
+                telling <- new_mutex!((), "dst_job_telling"),
                 parts <- new_mutex!(None, "dst_job_parts"),
             }),
             GFP_KERNEL,
@@ -347,8 +351,10 @@ impl Job {
         true
     }
 
-    /// Changes what the lock protects, and tells the observer if the state is another one then.
+    /// Changes what the lock protects, and tells the observer if the state is another one then: each state once, in their
+    /// order. Sleeps, but for moments only: telling neither waits nor reclaims memory.
     fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let telling = self.telling.lock();
         let mut inner = self.inner.lock();
         let before = inner.state;
         change(&mut inner);
@@ -358,12 +364,20 @@ impl Job {
         }
         drop(inner);
         if changed {
-            self.announce();
+            self.tell();
         }
+        drop(telling);
     }
 
-    /// Tells the observer about the job as it is.
+    /// Tells the observer about the job as it is. Sleeps for moments.
     pub fn announce(&self) {
+        let telling = self.telling.lock();
+        self.tell();
+        drop(telling);
+    }
+
+    /// Called with `telling` held.
+    fn tell(&self) {
         if let Some(observer) = &self.observer {
             observer.job_changed(&self.info());
         }

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # Jobs: every sector is read, once, on local and remote nodes; a job is paused, goes on, is cancelled and slowed down; two
 # never work on one node; one waits for a node that is suspended or away; a sector that cannot be read is named; one ends
-# with its storage, whatever that waits for. All of it is told as events, and can be asked for in sysfs. There is a limit
-# to how many work, and to how many are remembered.
+# with its storage, whatever that waits for. All of it is told as events, in order, and can be asked for in sysfs. There is
+# a limit to how many work, and to how many are remembered.
 # needs: ip losetup fio dmsetup
-# timeout: 480
+# timeout: 520
 # log-allow: Buffer I/O error|I/O error
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -139,6 +139,39 @@ expect_equal "why it ended" "an administrator has cancelled it" "$(job "$id" rea
 for text in cancel pause resume; do expect_error "No such process" writes "$id" state "$text"; done
 expect_error "No such process" writes "$id" min_rate 8192
 tells "$id" 'verify of storage "storage", node 1' running paused running cancelled
+
+say "two who do not know of each other"
+id=$(begun --node 1 --rate-limit 8K --min-rate 4K)
+# writes_often REQUEST: half of them or more are refused.
+writes_often() { for _ in {1..150}; do writes "$id" state "$1" >"$work/refusal-$1" || true; done; }
+writes_often pause &
+other=$!
+writes_often resume
+wait "$other"
+writes "$id" state cancel
+wait_until 20 is "$id" cancelled || fail "the job is $(job "$id" state)"
+tells "$id" 'verify of storage "storage", node 1' running pausing running cancelled
+# Each state is told once, and none after a later one.
+awk -v job="job $id (verify of storage \"storage\", node 1) is " '
+	BEGIN {
+		may["running", "pausing"] = may["running", "cancelling"] = 1
+		may["pausing", "paused"] = may["pausing", "running"] = may["pausing", "cancelling"] = 1
+		may["paused", "running"] = may["paused", "cancelling"] = 1
+		may["cancelling", "cancelled"] = 1
+	}
+	/events were lost/ { before = "" }
+	at = index($0, job) {
+		state = substr($0, at + length(job))
+		sub(/,.*/, "", state)
+		if (before != "" && !((before, state) in may)) { print before " and then " state; wrong = 1 }
+		before = state
+		count++
+	}
+	END {
+		print count " events"
+		exit wrong || count < 20 || state != "cancelled"
+	}' "$work/events" >"$work/order" || fail "the events of one job: $(cat "$work/order")"
+sed 's/^/# /' "$work/order"
 
 say "it gives way to the application"
 fio --output="$work/load.log" --name=load --filename=/dev/dst --direct=1 --ioengine=libaio --iodepth=8 --rw=randread --bs=4k \
