@@ -18,7 +18,7 @@ use super::{
     labelling::Owned,
     member::Member,
     node::Hindrance,
-    running::Running,
+    running::{Arriving, Running},
     seed::{make_node, run_node},
     storage::Storage,
     survey::{probe, survey, Found},
@@ -424,14 +424,21 @@ pub(super) fn check_fits(
     Ok(())
 }
 
-/// No node may be moving: what the labels say of growth and of a move is not made for both at once.
+/// No node may be moving: what the labels say of growth and of a move is not made for both at once. Nor may one have been
+/// left on its way.
 pub(super) fn check_still(running: &Running) -> Outcome {
     match running.arriving() {
-        None => Ok(()),
-        Some(_) => Err(fault!(
+        Arriving::None => Ok(()),
+        Arriving::To(_) => Err(fault!(
             EBUSY,
             None,
             "a node of the storage is being moved; wait for that job, or end it (dst job list)"
+        )),
+        Arriving::Lost => Err(fault!(
+            ESTALE,
+            None,
+            "another machine has taken the storage over while a node was being moved, and it can only be deleted here \
+             (dst delete --force)"
         )),
     }
 }

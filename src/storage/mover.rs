@@ -297,10 +297,20 @@ impl Mover {
         parts.storage.announce();
     }
 
-    /// Leaves everything as it is: another machine owns the storage, or it is being deleted.
+    /// Leaves everything as it is: the storage is being deleted, or the node has not begun to move.
     pub fn abandon(&self) {
         self.close_new();
         self.end();
+    }
+
+    /// Leaves everything as it is for good: another machine owns the storage, and may have other labels than this one knows.
+    pub fn surrender(&self) {
+        self.close_new();
+        self.parts.running.lose();
+        self.end();
+        self.parts.storage.context().changed();
+        self.parts.storage.announce_node(self.parts.index);
+        self.parts.storage.announce();
     }
 
     fn end(&self) {

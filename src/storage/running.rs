@@ -54,6 +54,17 @@ pub struct Active {
     told: Atomic<u32>,
 }
 
+/// Whether a node moves.
+#[derive(Clone)]
+pub enum Arriving {
+    /// None does.
+    None,
+    /// To this device.
+    To(Arc<Active>),
+    /// One did when another machine took the storage over, and is neither here nor there.
+    Lost,
+}
+
 /// What a started storage consists of.
 #[pin_data]
 pub struct Running {
@@ -61,9 +72,9 @@ pub struct Running {
     /// The nodes in their order. More may come while it runs, none go.
     #[pin]
     nodes: Mutex<KVec<Arc<Active>>>,
-    /// The device that a node moves to. One node at a time does.
+    /// Whether a node moves. One at a time does.
     #[pin]
-    arriving: Mutex<Option<Arc<Active>>>,
+    arriving: Mutex<Arriving>,
     failing: Atomic<bool>,
     /// Work on the nodes that is not I/O of the disk.
     #[pin]
@@ -181,7 +192,7 @@ impl Running {
             pin_init!(Self {
                 volume,
                 nodes <- new_mutex!(nodes, "dst_running_nodes"),
-                arriving <- new_mutex!(None, "dst_running_arriving"),
+                arriving <- new_mutex!(Arriving::None, "dst_running_arriving"),
                 failing: Atomic::new(false),
                 beside <- new_mutex!(KVec::new(), "dst_running_beside"),
                 issue <- new_mutex!(issue, "dst_running_issue"),
@@ -215,27 +226,38 @@ impl Running {
         }
     }
 
-    /// The device that a node moves to.
-    pub fn arriving(&self) -> Option<Arc<Active>> {
+    /// Whether a node moves.
+    pub fn arriving(&self) -> Arriving {
         self.arriving.lock().clone()
+    }
+
+    /// The device that a node moves to.
+    pub fn arriving_device(&self) -> Option<Arc<Active>> {
+        match self.arriving() {
+            Arriving::To(device) => Some(device),
+            Arriving::None | Arriving::Lost => None,
+        }
     }
 
     /// Keeps the device that a node is about to move to. Called with the storage's operation lock held.
     pub fn set_arriving(&self, device: Arc<Active>) {
-        *self.arriving.lock() = Some(device);
+        *self.arriving.lock() = Arriving::To(device);
     }
 
     /// A node has moved to the device that was to be moved to; returns the one that it was on. Stops
     /// the new one if all I/O fails.
     pub fn arrive(&self, index: u32) -> Option<Arc<Active>> {
         let mut arriving = self.arriving.lock();
-        let device = arriving.clone()?;
+        let Arriving::To(device) = &*arriving else {
+            return None;
+        };
+        let device = device.clone();
         let former = {
             let mut nodes = self.nodes.lock();
             let place = nodes.get_mut(index as usize)?;
             core::mem::replace(place, device.clone())
         };
-        *arriving = None;
+        *arriving = Arriving::None;
         drop(arriving);
         if self.is_failing() {
             // Who lets all I/O fail may have looked before.
@@ -263,8 +285,15 @@ impl Running {
 
     /// Forgets the device that a node was to move to; nobody uses it.
     pub fn turn_back(&self) {
-        let device = self.arriving.lock().take();
-        drop(device);
+        let before = core::mem::replace(&mut *self.arriving.lock(), Arriving::None);
+        drop(before);
+    }
+
+    /// Forgets the device that a node was to move to, which was stopped: another machine has the storage. No node moves, comes
+    /// or is replaced any more.
+    pub fn lose(&self) {
+        let before = core::mem::replace(&mut *self.arriving.lock(), Arriving::Lost);
+        drop(before);
     }
 
     /// What the disk refers to.
@@ -360,7 +389,7 @@ impl Running {
             work.stop();
         }
         self.fail_volume();
-        let arriving = self.arriving();
+        let arriving = self.arriving_device();
         for node in Iterator::chain(self.nodes(), arriving.clone()) {
             node.stop();
         }

@@ -28,7 +28,7 @@ impl Storage {
                 node.enforce_limit().await;
                 index += 1;
             }
-            if let Some(device) = running.arriving() {
+            if let Some(device) = running.arriving_device() {
                 device.guard();
             }
             self.notice(&running);

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # What goes wrong while a node moves, under a load that reads back all that it writes: the new device fails, is away for a
 # while, or loses its cache; the old one is away, or has a sector that cannot be read; another node is away when the job has to
-# tell it; the job is paused and cancelled; the storage is deleted by force.
+# tell it, or another machine's; the job is paused and cancelled; the storage is deleted by force.
 # The load never notices, the node is on one of the two devices, and the job says why it is where it is.
 # needs: ip losetup fio dmsetup
-# timeout: 600
+# timeout: 660
 # log-allow: Buffer I/O error|I/O error|lost async page write
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
@@ -201,5 +201,29 @@ cable one up
 ends "$id" "done"
 expect_equal "the place" "$bad" "$(place 0)"
 storage_delete storage
+
+say "another machine takes the storage over when a node has moved"
+unserve one "$a"
+for device in "$a" "$c" "$bad"; do dst label --wipe "$device" >/dev/null || fail "the label of $device cannot be wiped"; done
+serve one "$a"
+create "$c" "$one"
+id=$(begun "$bad" --rate-limit 4M)
+wait_until 60 has_copied "$id" $((4 << 20)) || fail "nothing is copied"
+# An export that is made again does not wait for who was there.
+cable client down
+on one dst export del --force "$a" >/dev/null
+serve one "$a"
+on two dst create other --force --device dst-other "$one" >/dev/null || fail "the other machine cannot take the node"
+cable client up
+ends "$id" failed
+grep -q "another machine has taken the storage over" "/sys/devices/storage/job-$id/reason" || fail "it says: $(job "$id" reason)"
+# That nothing is moved any more is not what is in the way.
+expect_error "another machine has taken the storage over while a node was being moved" on client dst job migrate storage 0 "$e"
+expect_error "another machine has taken the storage over while a node was being moved" on client dst add storage "$e"
+expect_error "another machine has taken the storage over while a node was being moved" on client dst replace storage 1 "$e"
+begin=$SECONDS
+on client dst delete --force storage >/dev/null || fail "the storage cannot be deleted"
+((SECONDS - begin <= 10)) || fail "the deletion took $((SECONDS - begin)) s"
+storage_delete other
 unserve one "$a"
 module_unload

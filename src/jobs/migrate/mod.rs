@@ -418,7 +418,7 @@ impl Copier {
                 }
             }
             _ => {
-                self.mover.abandon();
+                self.mover.surrender();
                 Reason::from_display(&format_args!(
                     "another machine has taken the storage over: {}",
                     self.mover.waits_for()
