@@ -5,7 +5,7 @@
 # than one that came after it.
 #   ROUNDS=1   one round breaks off at chosen bytes of each message, each other one at every byte      SEED=1   chance
 # needs: ip losetup python3
-# timeout: 400
+# timeout: 500
 . "$(dirname "$0")/lib.sh"
 . "$tests/helpers/data.sh"
 . "$tests/helpers/load.sh"
@@ -25,10 +25,10 @@ parts=(silent) options=(--keepalive 2)
 mkdir "$work/middle"
 # Not by the function "on", whose process would be killed instead of the program.
 ip netns exec middle python3 "$tests/resets.py" "$(address middle)" "$(address one)" "$work/middle" "$rounds" "$seed" \
-	"${parts[@]}" >"$work/middle.log" 2>&1 &
+	"$b" "${parts[@]}" >"$work/middle.log" 2>&1 &
 middle=$!
 at_exit kill "$middle"
-told() { fail "$1: $(tail -n 3 "$work/middle.log")"; }
+told() { fail "$1: $(cat "$work/middle.log")"; }
 wait_until 60 test -e "$work/middle/ready" || told "the machine between does not start"
 on client dst create storage "${options[@]}" "$(address middle):1025" "$b" >/dev/null
 boundary=$(node_file storage 0 size)
@@ -43,8 +43,13 @@ wait_until "$limit" is_over || told "it takes too long"
 grep '^#' "$work/middle.log"
 load_end 120 "all of it"
 expect_equal errors 0 "$(cat /sys/devices/storage/errors)"
+expect_equal "a write error" "" "$(node_file storage 0 write_error)"
 load_notices "$a" $((boundary - 1100))
-storage_delete storage
+touch "$work/middle/idle"
+is_quiet() { [[ -e $work/middle/quiet ]] || ! kill -0 "$middle" 2>/dev/null; }
+wait_until 300 is_quiet || told "it takes too long without a load"
+[[ -e $work/middle/quiet ]] || told "at the beginning or the end of a storage"
+tail -n 2 "$work/middle.log"
 touch "$work/middle/end"
 wait "$middle" || told "the machine between"
 unserve one "$a"
