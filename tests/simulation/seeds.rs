@@ -9,6 +9,9 @@ use std::{
     thread,
 };
 
+/// A seed has at least so many events.
+const LEAST: u64 = 2_000;
+
 /// What came of them.
 pub struct Summary {
     /// How many were run.
@@ -32,6 +35,15 @@ impl Summary {
             coverage: Coverage::new(place.expected),
             broken: None,
         }
+    }
+
+    /// Why it proves less than it says although no rule is broken.
+    pub fn gaps(&self) -> Vec<String> {
+        let missing = self.coverage.missing();
+        let never = (!missing.is_empty()).then(|| format!("never happened: {missing:?}"));
+        let short = self.fewest < Some(LEAST);
+        let short = short.then(|| format!("a seed has fewer than {LEAST} events"));
+        never.into_iter().chain(short).collect()
     }
 
     fn add(&mut self, other: Self) {

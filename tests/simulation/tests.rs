@@ -55,6 +55,25 @@ fn a_seed_repeats_itself() {
     }
 }
 
+#[test]
+fn what_does_not_happen_fails_the_run() {
+    for place in PLACES {
+        // No seed has everything.
+        let mut summary = many(place, 1..2, None, 1);
+        assert_eq!(summary.broken, None);
+        let missing = summary.coverage.missing();
+        assert!(!missing.is_empty(), "{}", place.name);
+        let gaps = summary.gaps();
+        assert_eq!(gaps, [format!("never happened: {missing:?}")]);
+        for what in missing {
+            summary.coverage.note(what);
+        }
+        assert_eq!(summary.gaps(), [""; 0]);
+        summary.fewest = Some(1_999);
+        assert_eq!(summary.gaps(), ["a seed has fewer than 2000 events"]);
+    }
+}
+
 mod variant {
     use super::found;
 
