@@ -17,12 +17,12 @@
 //!
 //! A flush that nobody has asked for can fail too, and devices commonly report such an error once. So the next one that was asked
 //! for since tells of it ([`Since`]), whatever the device says then. A server gives its cache another identity when a flush
-//! of the device fails, whoever has asked for that, and lets those fail that name an earlier one
-//! ([`WriteBack::cache`]).
+//! of the device fails, whoever has asked for that, and says it with the answer to each flush, which is as good as a new
+//! connection.
 //!
-//! An answer can come late, on a connection to a server that is known to be gone by then. So a
-//! connection keeps the [`Life`] that it was made in, and a write that is acknowledged by an
-//! earlier one counts as lost.
+//! An answer can come late, of a write that was sent before the cache was known to be another one. So a
+//! write keeps the [`Life`] that its connection had when it was sent, and counts as lost if that is over when it is
+//! acknowledged.
 
 /// An identity of a server's boot and cache.
 pub type Identity = ([u8; 16], u64);
@@ -182,19 +182,24 @@ impl WriteBack {
     /// A connection was made; `identity` is what its hello said.
     pub fn connected(&mut self, identity: Identity) -> Life {
         if self.identity.is_some_and(|before| before != identity) {
-            self.life += 1;
-            if self.stable < self.acknowledged {
-                self.lost = Some(self.acknowledged);
-                self.stable = self.acknowledged;
-            }
-            // Nothing is left in the cache that could be lost.
-            self.stable = self.stable.max(self.unknown);
+            self.begin_another();
         }
         self.identity = Some(identity);
         Life(self.life)
     }
 
-    /// A write ended at the moment `at` that was acknowledged on a connection of `life`. May be called
+    /// What the former cache had and was not stable is lost.
+    fn begin_another(&mut self) {
+        self.life += 1;
+        if self.stable < self.acknowledged {
+            self.lost = Some(self.acknowledged);
+            self.stable = self.acknowledged;
+        }
+        // Nothing is left in the cache that could be lost.
+        self.stable = self.stable.max(self.unknown);
+    }
+
+    /// A write ended at the moment `at` that was sent on a connection of `life`. May be called
     /// after its caller was told.
     pub fn write_ended(&mut self, life: Life, at: Moment) {
         self.acknowledged = self.acknowledged.max(at);
@@ -218,23 +223,29 @@ impl WriteBack {
         }
     }
 
-    /// A flush that has failed, on a connection of `life`, has said that the server calls its cache `cache` by now: whoever
-    /// is told that it has failed is told of that, and no flush that is asked for since has to fail for it. `false` if that
-    /// was known.
-    pub fn learns(&mut self, life: Life, cache: u64) -> bool {
+    /// Whether the hello of a connection that began to be made in the life `begun` may say `identity`: it is late if another
+    /// one has become known meanwhile, and it is asked again then.
+    pub fn may_be(&self, identity: Identity, begun: Life) -> bool {
+        begun.0 == self.life || self.identity == Some(identity)
+    }
+
+    /// Whether the server is the one that was known last, whatever it calls its cache.
+    pub fn is_of(&self, boot: &[u8; 16]) -> bool {
+        self.identity.is_some_and(|(known, _)| known == *boot)
+    }
+
+    /// The server of the present life, which runs on, has said what it calls its cache by now; 0 if it does not say.
+    /// `true` if it is another one: the connections of that life that stand go on in the next, and what was sent on them
+    /// before this is of the one before.
+    pub fn answered(&mut self, cache: u64) -> bool {
         match &mut self.identity {
-            // The cache of a server that has gone is told of with a loss.
-            Some((_, known)) if life.0 == self.life && cache != 0 => {
-                core::mem::replace(known, cache) != cache
+            Some((_, known)) if cache != 0 && *known != cache => {
+                *known = cache;
+                self.begin_another();
+                true
             }
             _ => false,
         }
-    }
-
-    /// What the server called its cache last, as far as that was told; 0 if it has not. A flush that says so makes stable
-    /// what was in that one.
-    pub fn cache(&self) -> u64 {
-        self.identity.map_or(0, |(_, cache)| cache)
     }
 
     /// The server has carried out, with success, a flush that nobody is told of: one that was asked for at the moment

@@ -119,7 +119,11 @@ fn store(
     };
     match label::write(export.device(), area, current, label) {
         Ok(()) => Ok(0),
-        Err(error) => device_error(error),
+        Err(error) => {
+            // It was to be made stable, and the rest with it.
+            export.cache().is_lost();
+            device_error(error)
+        }
     }
 }
 

@@ -34,13 +34,19 @@ pub struct Pending {
     pub request: WireMessage,
     /// It writes what was copied from another node.
     pub copy: Option<Copy>,
+    /// The device's cache is made stable for it: it is a flush, or a write with FUA on a device that has none of its own.
+    pub flushes: bool,
 }
 
 impl DeviceBioEnd for Pending {
-    fn end(mut self, slot: Slot, status: Status) {
-        let told = match self.request.opcode {
-            wire::Opcode::Flush => self.finished.cache.judge_flush(&mut self.request, status),
-            _ => from_status(status),
+    fn end(self, slot: Slot, status: Status) {
+        if self.flushes && !status.is_ok() {
+            self.finished.cache.is_lost();
+        }
+        // When the device is through, so that a failure before that is known.
+        let cache = match self.request.opcode {
+            wire::Opcode::Flush => self.finished.cache.identity(),
+            _ => 0,
         };
         let payload = if status.is_ok() && self.request.opcode == wire::Opcode::Read {
             self.request.length
@@ -54,8 +60,8 @@ impl DeviceBioEnd for Pending {
         self.finished.device_ends();
         self.finished.push(Finished {
             header: None,
-            request: self.request,
-            status: told,
+            request: self.request.with_cache(cache),
+            status: from_status(status),
             slot: Some(slot),
             payload,
         });
@@ -66,7 +72,7 @@ impl DeviceBioEnd for Pending {
 pub struct Finished {
     /// A ready answer, for a request that has no checked form.
     pub header: Option<[u8; HEADER_BYTES]>,
-    /// The request.
+    /// The request, with what the answer says of the cache.
     pub request: WireMessage,
     /// How it ended.
     pub status: wire::Status,
@@ -79,9 +85,8 @@ pub struct Finished {
 /// The identity of the cache of an export's device, which is another one after a flush that has failed: what was not
 /// stable may be gone.
 ///
-/// A device reports a failure once, to one of those who ask. Here each client is told that knows the cache by an earlier
-/// identity: by the next flush that it asks for, or when it connects again. A lost answer is no loss, as it is known
-/// by what the client says whether it has heard.
+/// A device reports a failure once, to one of those who ask. Each client finds out by the identity, which it gets with the
+/// answer to each flush and to each hello; as it is there for good, a lost answer is no loss.
 pub struct Cache(Atomic<u64>);
 
 impl Cache {
@@ -99,18 +104,9 @@ impl Cache {
         self.0.load(ordering::Acquire)
     }
 
-    /// How the flush `request` ends of which the device says `status`; notes there what the client is to know. Any
-    /// context.
-    fn judge_flush(&self, request: &mut WireMessage, status: Status) -> wire::Status {
-        let known = request.cache;
-        if !status.is_ok() {
-            self.0.fetch_add(Self::FAILURE, ordering::Full);
-        }
-        request.cache = self.identity();
-        match status {
-            Status::Ok if known != 0 && known != request.cache => wire::Status::CacheLost,
-            status => from_status(status),
-        }
+    /// The device could not make stable what is in its cache. Any context.
+    pub fn is_lost(&self) {
+        self.0.fetch_add(Self::FAILURE, ordering::Full);
     }
 }
 

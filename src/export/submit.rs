@@ -175,11 +175,15 @@ impl Connection {
             }
             _ => (DeviceOp::Read, DeviceFlags::default()),
         };
+        let limits = self.export.limits();
+        let flushes =
+            matches!(op, DeviceOp::Flush) || flags.fua && limits.write_cache && !limits.fua;
         self.export.count(op, message.length);
         let pending = Pending {
             finished: self.finished.clone(),
             request: message,
             copy,
+            flushes,
         };
         let sector = message.offset >> SECTOR_SHIFT;
         slot.submit(

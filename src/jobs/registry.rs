@@ -258,13 +258,15 @@ impl Registry {
                 job.finish(outcome);
             }
         };
-        // Known to the storage before it can touch a node.
-        site.running.attach(job.clone())?;
         let name = TaskName::with(c"job", fmt!("{}", id));
+        // Before anybody can change it.
         job.announce();
+        let lacks_memory = |_: &Error| job.finish(Outcome::failed(&"no memory for its task"));
+        // Known to the storage before it can touch a node.
+        let attached = site.running.attach(job.clone());
+        attached.inspect_err(lacks_memory)?;
         let spawned = name.and_then(|name| pool.spawn(name, task));
-        let task =
-            spawned.inspect_err(|_| job.finish(Outcome::failed(&"no memory for its task")))?;
+        let task = spawned.inspect_err(lacks_memory)?;
         job.keep(Parts { task, pool });
         if job.has_ended() {
             // Before its thread was there to be let go of.

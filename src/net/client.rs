@@ -213,7 +213,7 @@ impl Client {
         if head.payload > 0 {
             incoming.payload(&mut payload).await?;
         }
-        let status = Self::check(&head, &message)?;
+        let status = Self::check(&head, &message)?.status;
         if !status.is_ok() {
             return Err(ClientError::Refused(status, Text::from_padded(&payload)));
         }
@@ -232,11 +232,12 @@ impl Client {
         Ok(())
     }
 
-    fn check(head: &Head, sent: &Message) -> ClientResult<wire::Status> {
+    fn check(head: &Head, sent: &Message) -> ClientResult<Message> {
         let reply = Message::parse(&head.header)
             .map_err(|_| ClientError::Protocol("the reply's header is malformed"))?;
         check_reply(&reply, head.payload, sent)
-            .map_err(|_| ClientError::Protocol("the reply does not belong to the request"))
+            .map_err(|_| ClientError::Protocol("the reply does not belong to the request"))?;
+        Ok(reply)
     }
 
     /// Sends one request and takes its reply; `answer` gets the payload of a successful one.
@@ -246,11 +247,15 @@ impl Client {
         payload: &[u8],
         answer: &mut [u8],
     ) -> ClientResult {
-        let incoming = &mut self.incoming;
+        let (incoming, cache) = (&mut self.incoming, &mut self.reply.cache);
         let exchange = async {
             Self::send(incoming, &message, payload).await?;
             let head = incoming.head().await?;
-            let status = Self::check(&head, &message)?;
+            let reply = Self::check(&head, &message)?;
+            let status = reply.status;
+            if reply.cache != 0 {
+                *cache = reply.cache;
+            }
             if !status.is_ok() {
                 let mut reason = [0; REASON_BYTES];
                 let length = (head.payload as usize).min(REASON_BYTES);
@@ -310,11 +315,9 @@ impl Client {
         self.request(message, &[], bytes).await
     }
 
-    /// Makes stable what the server's cache holds: the cache that the hello has named. Errors: also if that is another one
-    /// by now.
+    /// Makes stable what the server's cache holds. [`Self::reply`] has the identity that the cache has by then.
     pub async fn flush(&mut self) -> ClientResult {
-        let message =
-            Message::request(Opcode::Flush, 0, self.reply.epoch).with_cache(self.reply.cache);
+        let message = Message::request(Opcode::Flush, 0, self.reply.epoch);
         self.request(message, &[], &mut []).await
     }
 

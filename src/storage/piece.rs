@@ -32,6 +32,8 @@ pub struct Piece {
     silent: Option<Arc<Parking>>,
     /// What it tells a node that moves.
     part: Option<Part>,
+    /// Of the connection that a server is asked for it on.
+    life: Life,
     /// Bytes that it has copied from another node; its data says from which.
     copy: Option<u32>,
     /// Declared, and so dropped, after the bio: a node without pieces has no bio of ours either.
@@ -106,6 +108,7 @@ impl Piece {
             unasked: None,
             silent: None,
             part: None,
+            life: Life::default(),
             copy: None,
             share: Share::new(admitted, op, iter.bytes()),
         }
@@ -131,6 +134,7 @@ impl Piece {
             unasked: None,
             silent: None,
             part: None,
+            life: Life::default(),
             copy: None,
             share: Share::new(admitted, Op::Flush, 0),
         }
@@ -150,6 +154,7 @@ impl Piece {
             unasked: Some(now),
             silent: None,
             part: None,
+            life: Life::default(),
             copy: None,
             share: Share::new(admitted, self.op, self.iter.bytes()),
         }
@@ -175,14 +180,20 @@ impl Piece {
         self.unasked
     }
 
-    /// Notes, for a flush that nobody has asked for, that it fails: a flush that is asked for from now on tells. `false` if none is to
-    /// tell, or that was noted before.
-    pub fn notes_failure(&mut self) -> bool {
-        let silent = self.silent.take();
-        if let Some(parking) = &silent {
-            self.share.admitted.lane().note_untold(parking);
-        }
-        silent.is_some()
+    /// It goes to a server: what that loses is told with its cache.
+    pub fn at_server(mut self) -> Self {
+        self.silent = None;
+        self
+    }
+
+    /// It is sent on a connection of `life`.
+    pub fn goes_in(&mut self, life: Life) {
+        self.life = life;
+    }
+
+    /// The life of the connection that it was sent on last.
+    pub fn life(&self) -> Life {
+        self.life
     }
 
     /// Notes that the piece is a write that is lost with its device's cache, acknowledged in `life`. `false` if whoever
@@ -294,15 +305,14 @@ impl Piece {
 
     /// Fails a flush whose caller must not believe that its writes are stable, as an earlier one has failed in silence; and
     /// notes that this one does.
-    fn judge(&mut self, status: Status) -> Status {
+    fn judge(&self, status: Status) -> Status {
+        let lane = self.share.admitted.lane();
         let Some(flush) = &self.flush_of else {
-            // Of a server whose answer was not heard is told with its cache.
-            if !status.is_ok() && status != Status::Transport {
-                self.notes_failure();
+            if let Some(parking) = self.silent.as_ref().filter(|_| !status.is_ok()) {
+                lane.note_untold(parking);
             }
             return status;
         };
-        let lane = self.share.admitted.lane();
         match lane.judge_flush(&flush.promise) {
             Verdict::Tells => flush.parking.tells(flush.id),
             Verdict::Fails => {}

@@ -8,6 +8,7 @@ use dst_cli::command::down::lost::{Lack, Silent, Watch, RETURN_TIME};
 use dst_cli::endpoint::{Endpoint, Resolver};
 use dst_cli::model;
 use dst_cli::netlink::uapi::{self, attr};
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ struct Scene {
     storage: Storage,
     watch: Watch,
     begin: Instant,
+    /// Seconds that it takes to ask the machines.
+    asking: f64,
 }
 
 impl Scene {
@@ -64,6 +67,7 @@ impl Scene {
             storage,
             watch,
             begin,
+            asking: 0.0,
         }
     }
 
@@ -76,7 +80,10 @@ impl Scene {
             .map(|node| model::Node::decode(node.as_bytes()));
         let looked_at = [(storage, nodes.collect::<Result<_, _>>().unwrap())];
         let now = self.begin + Duration::from_secs_f64(seconds);
-        let mut silent = self.watch.look(looked_at.iter(), resolver, &|| now);
+        let times = [now, now + Duration::from_secs_f64(self.asking)];
+        let next = Cell::new(0);
+        let clock = || times[next.replace(1)];
+        let mut silent = self.watch.look(looked_at.iter(), resolver, &clock);
         assert!(silent.len() <= 1);
         silent.pop()
     }
@@ -113,6 +120,14 @@ fn without_a_sign_of_life_it_is_lost_when_the_grace_is_over() {
         assert!(last.lost);
         assert_eq!(last.lasts, Duration::from_secs(4));
     }
+}
+
+#[test]
+fn the_time_that_asking_takes_is_no_silence() {
+    let mut scene = Scene::new(1, node(DEAD, uapi::node_state::UP, 3));
+    scene.asking = 2.0;
+    assert!(!scene.after(0.0, &FakeResolver).unwrap().lost);
+    assert!(scene.after(2.0, &FakeResolver).unwrap().lost);
 }
 
 #[test]

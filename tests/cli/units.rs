@@ -40,6 +40,8 @@ fn program(path: PathBuf, text: &str) {
 #[derive(Clone, Copy)]
 enum Says {
     Jobs(&'static str, &'static str),
+    /// It cannot be asked at first, and runs on.
+    Later,
     /// It cannot be asked.
     Nothing,
     /// It can be asked for the jobs, and is gone then.
@@ -61,6 +63,14 @@ fn stopped(name: &str, says: Says) -> String {
             };
             (jobs, format!("echo {state}; exit {code}"))
         }
+        Says::Later => {
+            let [first, second] = ["first", "second"].map(|name| folder.file(name));
+            let [first, second] = [first.display(), second.display()];
+            let jobs = format!(
+                "[ -e {second} ] || {{ [ ! -e {first} ] || : >{second}; : >{first}; {lost}; }}"
+            );
+            (jobs, "echo inactive; exit 3".to_string())
+        }
         Says::NoState => (String::new(), lost.to_string()),
         Says::Nothing | Says::NoProgram => (lost.to_string(), lost.to_string()),
     };
@@ -76,6 +86,7 @@ fn stopped(name: &str, says: Says) -> String {
         );
         program(folder.file("systemctl"), &text);
     }
+    program(folder.file("sleep"), "exit 0");
     let called = folder.file("called");
     program(
         folder.file("dst"),
@@ -91,7 +102,8 @@ fn stopped(name: &str, says: Says) -> String {
     fs::read_to_string(called).unwrap_or_default()
 }
 
-const RUNS: [Says; 3] = [
+const RUNS: [Says; 4] = [
+    Says::Later,
     Says::Jobs("", "inactive"),
     Says::Jobs(" 317 shutdown.target stop waiting", "inactive"),
     Says::Jobs(" 318 shutdown.target verify-active waiting", "inactive"),

@@ -182,7 +182,7 @@ def violations():
     for what, data in (
         ("reply to a server", message(peer.READ, kind=peer.REPLY, length=512)),
         ("magic in a request", message(peer.READ, magic=1, length=512)),
-        ("cache in a read", message(peer.READ, cache=1, length=512)),
+        ("cache in a flush", message(peer.FLUSH, cache=1)),
         ("write with less", message(peer.WRITE, bytes(512), length=1024)),
         ("write with more", message(peer.WRITE, bytes(1024), length=512)),
         ("read with data", message(peer.READ, bytes(512), length=512)),

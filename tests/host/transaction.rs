@@ -71,7 +71,7 @@ impl World {
         let (mut names, mut after) = (Vec::new(), 0);
         loop {
             let mut name = "";
-            let data = |_, piece: &&'static str| {
+            let data = |_, piece: &mut &'static str| {
                 name = *piece;
                 false
             };

@@ -98,37 +98,71 @@ fn a_flush_of_another_cache_makes_nothing_stable() {
 }
 
 #[test]
-fn a_cache_that_a_failed_flush_tells_of_is_no_loss_later() {
+fn a_failed_flush_tells_of_what_it_covers() {
     let (mut node, life) = Node::new();
-    assert_eq!(node.write_back.cache(), FIRST.1);
     node.write_ended(life);
-    assert!(node.write_back.learns(life, SECOND.1));
-    assert!(!node.write_back.learns(life, SECOND.1));
-    assert_eq!(node.write_back.cache(), SECOND.1);
-    // Neither by a connection that is made then, nor by what is flushed beside.
-    assert_eq!(node.write_back.connected(SECOND), life);
+    let flush = node.ask();
+    assert!(node.write_back.answered(SECOND.1));
+    assert!(!node.write_back.answered(SECOND.1));
+    assert!(!node.answer(flush, false));
+    // It is not told again, neither by a flush nor by a connection that is made then.
     assert!(node.flush());
+    let life = node.write_back.life();
+    assert_eq!(node.write_back.connected(SECOND), life);
     node.write_ended(life);
-    assert!(node
-        .write_back
-        .flushed_beside(SECOND, Moment::after(node.writes)));
+    assert!(node.flush());
     assert!(!node.write_back.is_at_risk());
 }
 
 #[test]
-fn nothing_is_learned_of_a_cache_from_a_server_that_has_gone() {
-    let mut write_back = WriteBack::new();
-    assert_eq!(write_back.cache(), 0);
-    assert!(!write_back.learns(Life::default(), 7));
-    let (mut node, former) = Node::new();
-    node.write_ended(former);
-    node.write_back.connected(THIRD);
-    assert!(!node.write_back.learns(former, 7));
-    // A server that says nothing of it.
-    assert!(!node.write_back.learns(node.write_back.life(), 0));
-    assert_eq!(node.write_back.cache(), THIRD.1);
+fn a_failed_flush_leaves_the_rest_to_the_next() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    let flush = node.ask();
+    // What ends while it is under way is in the cache that is lost, perhaps.
+    node.write_ended(life);
+    assert!(node.write_back.answered(SECOND.1));
+    assert!(!node.answer(flush, false));
     assert!(!node.flush());
     assert!(node.flush());
+    // As is what was sent before its answer came, and ends later.
+    node.write_ended(life);
+    assert!(!node.flush());
+    assert!(node.flush());
+}
+
+#[test]
+fn a_cache_that_had_nothing_is_no_loss() {
+    let (mut node, life) = Node::new();
+    node.write_ended(life);
+    assert!(node.flush());
+    let flush = node.ask();
+    assert!(node.write_back.answered(SECOND.1));
+    assert!(node.answer(flush, true));
+}
+
+#[test]
+fn a_hello_that_is_late_is_not_believed() {
+    let (mut node, before) = Node::new();
+    assert!(node.write_back.answered(SECOND.1));
+    let after = node.write_back.life();
+    // One that was on its way, and one that has asked since.
+    assert!(!node.write_back.may_be(FIRST, before));
+    assert!(node.write_back.may_be(FIRST, after));
+    assert!(node.write_back.may_be(SECOND, before));
+    assert!(!node.write_back.may_be(THIRD, before));
+    assert!(node.write_back.may_be(THIRD, after));
+}
+
+#[test]
+fn who_says_nothing_of_a_cache_has_the_same() {
+    let mut write_back = WriteBack::new();
+    assert!(!write_back.answered(7));
+    let (mut node, life) = Node::new();
+    assert!(!node.write_back.answered(0));
+    assert!(!node.write_back.answered(FIRST.1));
+    assert_eq!(node.write_back.life(), life);
+    assert!(node.write_back.is_of(&FIRST.0) && !node.write_back.is_of(&THIRD.0));
 }
 
 #[test]

@@ -284,8 +284,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         what: "nobody asks what a server had in its cache when it crashed",
         changes: &[change(
             WRITE_BACK,
-            "            if self.stable < self.acknowledged {",
-            "            if self.stable < self.acknowledged && !FAULT {",
+            "        if self.stable < self.acknowledged {",
+            "        if self.stable < self.acknowledged && !FAULT {",
         )],
     },
     Fault {
@@ -355,6 +355,34 @@ pub(crate) const FAULTS: &[Fault] = &[
             "        if life.0 != self.life {",
             "        if life.0 != self.life && !FAULT {",
         )],
+    },
+    Fault {
+        name: "deaf-to-the-cache",
+        what: "what an answer to a flush says of the cache is not listened to",
+        changes: &[change(
+            WRITE_BACK,
+            "            Some((_, known)) if cache != 0 && *known != cache => {",
+            "            Some((_, known)) if cache != 0 && *known != cache && !FAULT => {",
+        )],
+    },
+    Fault {
+        name: "tell-the-next-alone",
+        what: "of what is lost with a failed flush only that flush tells",
+        changes: &[change(
+            WRITE_BACK,
+            "                *known = cache;\n                self.begin_another();\n                true",
+            "                *known = cache;\n                if !FAULT {\n                    self.begin_another();\n                }\n                true",
+        )],
+    },
+    Fault {
+        name: "life-of-the-answer",
+        what: "a write counts as lost or not by when it is answered, not by when it was sent",
+        changes: &[],
+    },
+    Fault {
+        name: "same-cache-after-error",
+        what: "a server calls its cache the same after a flush of the device has failed",
+        changes: &[],
     },
     Fault {
         name: "acknowledge-early",

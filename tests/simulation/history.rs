@@ -129,6 +129,8 @@ pub struct History {
     news: u64,
     /// Since then a flush that was asked for later has failed to tell of the loss; when it had.
     told: Option<u64>,
+    /// When a flush has told of a loss last, of whichever.
+    last_told: u64,
     clock: u64,
 }
 
@@ -157,6 +159,7 @@ impl History {
             open: BTreeSet::new(),
             sectors: vec![Sector::default(); sectors],
             unpromised: Vec::new(),
+            last_told: 0,
             news: 0,
             told: None,
             clock: 1,
@@ -326,15 +329,21 @@ impl History {
         self.told = None;
     }
 
-    /// A flush fails only because the server has lost its cache. `all`: with it all of that is told.
-    pub fn tells(&mut self, id: Id, all: bool) -> Result<(), Broken> {
+    /// A flush fails only because the server has lost its cache. `all`: with it all of that is told. `beside`: there is
+    /// another that will tell of a loss, of whichever, and has not yet.
+    pub fn tells(&mut self, id: Id, all: bool, beside: bool) -> Result<(), Broken> {
         let now = self.tick();
         let begin = self.request(id).begin;
         if self.news == 0 {
             return Err(format!("patience: flush {id} fails, and no cache was lost"));
         }
-        if self.told.is_some_and(|told| told < begin) {
+        // One that was asked for before another told of an earlier loss fails with that.
+        let beside = beside || self.last_told > begin;
+        if !beside && self.told.is_some_and(|told| told < begin) {
             return Err(format!("patience: flush {id} tells again of what was told"));
+        }
+        if all {
+            self.last_told = now;
         }
         if all && begin > self.news {
             self.told.get_or_insert(now);

@@ -57,6 +57,8 @@ pub enum Message {
         data: Vec<Id>,
         /// Whether it was done well.
         ok: bool,
+        /// A flush: what the server calls its cache.
+        cache: u64,
     },
     /// Is anybody there, and the answer to that.
     Ping,

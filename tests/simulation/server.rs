@@ -76,6 +76,8 @@ impl Cell {
 pub struct Server {
     /// Counts starts; odd while it runs.
     boot: u64,
+    /// What the cache is called; never 0.
+    cache: u64,
     peers: BTreeMap<Wire, Peer>,
     jobs: Vec<Option<Job>>,
     cells: Vec<Cell>,
@@ -87,6 +89,7 @@ impl Server {
     pub fn new(sectors: usize, write_through: bool) -> Self {
         Self {
             boot: 1,
+            cache: 1,
             peers: BTreeMap::new(),
             jobs: Vec::new(),
             cells: vec![Cell::default(); sectors],
@@ -105,7 +108,9 @@ impl Server {
     }
 
     fn identity(&self) -> Identity {
-        ([0; 16], self.boot)
+        let mut boot = [0; 16];
+        boot[..8].copy_from_slice(&self.boot.to_le_bytes());
+        (boot, self.cache)
     }
 
     fn others(&self, own: Wire) -> impl Iterator<Item = (Wire, fence::Peer)> + '_ {
@@ -191,7 +196,7 @@ impl World {
     fn job(&mut self, wire: Wire, tag: Tag, id: Id, kind: Kind) {
         let answered = kind == Kind::Write && fault::is("acknowledge-early");
         if answered {
-            self.answer(wire, tag, Vec::new(), true);
+            self.answer(wire, tag, Vec::new(), true, 0);
         }
         self.server.jobs.push(Some(Job {
             wire,
@@ -269,12 +274,17 @@ impl World {
         false
     }
 
-    fn answer(&mut self, wire: Wire, tag: Tag, data: Vec<Id>, ok: bool) {
+    fn answer(&mut self, wire: Wire, tag: Tag, data: Vec<Id>, ok: bool, cache: u64) {
         let Some(peer) = self.server.peers.get(&wire).filter(|peer| !peer.closed) else {
             return;
         };
         debug_assert!(peer.session.is_some());
-        let reply = Message::Reply { tag, data, ok };
+        let reply = Message::Reply {
+            tag,
+            data,
+            ok,
+            cache,
+        };
         if self.faults && self.chance(200) {
             self.note("answered twice");
             self.send(wire, Side::Client, reply.clone());
@@ -300,16 +310,23 @@ impl World {
         };
         match fate {
             0 => self.note("request never answered"),
+            1 if job.kind == Kind::Flush && self.chance(2) => {
+                self.note("flush not carried out");
+                self.history.excuse(job.id);
+                self.answer(job.wire, job.tag, Vec::new(), false, 0);
+            }
             1 => {
                 self.note("device error");
                 self.carry_out_part(&job);
                 self.history.excuse(job.id);
-                self.answer(job.wire, job.tag, Vec::new(), false);
+                let cache = self.named_cache(&job);
+                self.answer(job.wire, job.tag, Vec::new(), false, cache);
             }
             _ => {
                 let data = self.carry_out(job.id, job.kind, usize::MAX);
+                let cache = self.named_cache(&job);
                 if !job.answered {
-                    self.answer(job.wire, job.tag, data, true);
+                    self.answer(job.wire, job.tag, data, true, cache);
                 }
             }
         }
@@ -327,16 +344,55 @@ impl World {
         };
         if self.is_out_on(id, wire) && self.network.is_open(sister, Side::Client) {
             self.note("answer on another connection");
-            let (data, ok) = (Vec::new(), true);
-            self.client_receives(sister, Message::Reply { tag, data, ok });
+            let message = Message::Reply {
+                tag,
+                data: Vec::new(),
+                ok: true,
+                cache: 0,
+            };
+            self.client_receives(sister, message);
         }
     }
 
+    /// What the answer says of the cache.
+    fn named_cache(&self, job: &Job) -> u64 {
+        match job.kind {
+            Kind::Flush => self.server.cache,
+            _ => 0,
+        }
+    }
+
+    /// The device fails.
     fn carry_out_part(&mut self, job: &Job) {
-        if job.kind == Kind::Write {
-            let sectors = self.history.request(job.id).sectors;
-            let most = self.between(0, sectors as u64) as usize;
-            self.carry_out(job.id, job.kind, most);
+        match job.kind {
+            Kind::Write => {
+                let sectors = self.history.request(job.id).sectors;
+                let most = self.between(0, sectors as u64) as usize;
+                self.carry_out(job.id, job.kind, most);
+            }
+            Kind::Flush => {
+                if !fault::is("same-cache-after-error") {
+                    self.server.cache += 1;
+                }
+                self.forget_cache("cached write lost by a flush");
+            }
+            Kind::Read => {}
+        }
+    }
+
+    /// The device forgets what it likes of its cache.
+    fn forget_cache(&mut self, what: &'static str) {
+        let lucky = self.chance(5);
+        for sector in 0..self.server.cells.len() {
+            let all = self.server.cells[sector].cached.len();
+            let kept = match lucky {
+                true => all,
+                false => self.between(0, all as u64) as usize,
+            };
+            for id in self.server.cells[sector].flush(kept) {
+                self.note(what);
+                self.history.forgotten(id, sector);
+            }
         }
     }
 
@@ -389,18 +445,7 @@ impl World {
                 self.carry_out_part(&job);
             }
         }
-        let lucky = self.chance(5);
-        for sector in 0..self.server.cells.len() {
-            let all = self.server.cells[sector].cached.len();
-            let kept = match lucky {
-                true => all,
-                false => self.between(0, all as u64) as usize,
-            };
-            for id in self.server.cells[sector].flush(kept) {
-                self.note("cached write lost");
-                self.history.forgotten(id, sector);
-            }
-        }
+        self.forget_cache("cached write lost");
         let peers = std::mem::take(&mut self.server.peers);
         for wire in peers.into_keys() {
             self.network.close(wire, Side::Server);

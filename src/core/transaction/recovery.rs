@@ -114,12 +114,13 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
     }
 
     /// The next request that waits, was admitted after `after` (0 at first), and may go out on
-    /// `connection` now. `data` says whether data goes along with a piece, of which it is told the tag.
+    /// `connection` now. `data` says whether data goes along with a piece, of which it is told the tag; it may note there
+    /// how it goes.
     pub fn next(
         &mut self,
         connection: u16,
         after: u64,
-        data: impl FnOnce(Tag, &P) -> bool,
+        data: impl FnOnce(Tag, &mut P) -> bool,
         now: u64,
     ) -> Option<Given<P>> {
         let link = self.link(connection)?;
@@ -135,12 +136,12 @@ impl<P, A: Copy, S: DerefMut<Target = [Place<P, A>]>> Table<P, A, S> {
             }
             let place = self.places.get_mut(index)?;
             let tag = Tag::new(index as u32, place.generation);
-            let State::Waiting(piece) = core::mem::replace(&mut place.state, State::Reserved)
+            let State::Waiting(mut piece) = core::mem::replace(&mut place.state, State::Reserved)
             else {
                 return None;
             };
             self.waiting -= 1;
-            let data = data(tag, &piece);
+            let data = data(tag, &mut piece);
             let begin = self.hand_over(tag, piece, data, link, now);
             return Some(Given { tag, begin, order });
         }

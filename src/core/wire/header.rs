@@ -37,8 +37,8 @@ pub struct Header {
     pub status: U32,
     /// Epoch in which the client owns the storage; in a reply the epoch in force on the server.
     pub epoch: U64,
-    /// Flush: identity of the export's cache that the client knows of, 0 if it does not care; in a reply the
-    /// one that the cache has by now. Zero in all else.
+    /// In a reply to a flush the identity of the export's cache: another one than before means that unflushed writes
+    /// may be lost. Zero in all else.
     pub cache: U64,
 }
 
@@ -244,7 +244,7 @@ pub struct Message {
     pub status: Status,
     /// See [`Header::epoch`].
     pub epoch: u64,
-    /// See [`Header::cache`]; 0 unless it is a flush.
+    /// See [`Header::cache`]; 0 but in the reply to a flush.
     pub cache: u64,
 }
 
@@ -255,7 +255,7 @@ pub enum HeaderError {
     Magic(u32),
     /// Neither request nor reply.
     Kind(u8),
-    /// The identity of a cache in what is no flush.
+    /// The identity of a cache in what is no reply to a flush.
     StrayCache(u64),
     /// An opcode that this version does not know.
     Opcode(u8),
@@ -285,7 +285,7 @@ impl fmt::Display for HeaderError {
             Self::Magic(magic) => write!(f, "no DST message: it begins with {magic:#010x}"),
             Self::Kind(kind) => write!(f, "message kind {kind} is neither request nor reply"),
             Self::StrayCache(value) => {
-                write!(f, "a cache, {value:#x}, in a message that is no flush")
+                write!(f, "a cache, {value:#x}, in what is no reply to a flush")
             }
             Self::Opcode(opcode) => write!(f, "unknown opcode {opcode}"),
             Self::Flags(flags) => write!(f, "unknown flags {flags:#06x}"),
@@ -323,7 +323,7 @@ impl Message {
         self
     }
 
-    /// The same with the identity of a cache; for a flush.
+    /// The same with the identity of a cache; for the reply to a flush.
     pub const fn with_cache(mut self, cache: u64) -> Self {
         self.cache = cache;
         self
@@ -334,7 +334,7 @@ impl Message {
         Self::request(Opcode::Goodbye, 0, 0).with_range(0, u32::from(reason.code()))
     }
 
-    /// The reply to this request. Opcode, tag, range and cache are repeated; `epoch` is the one in
+    /// The reply to this request. Opcode, tag and range are repeated; `epoch` is the one in
     /// force on the server.
     pub const fn reply(&self, status: Status, epoch: u64) -> Self {
         Self {
@@ -375,7 +375,7 @@ impl Message {
         }
         let kind = Kind::from_code(header.kind).ok_or(HeaderError::Kind(header.kind))?;
         let opcode = Opcode::from_code(header.opcode);
-        if header.cache.get() != 0 && opcode != Some(Opcode::Flush) {
+        if header.cache.get() != 0 && (opcode, kind) != (Some(Opcode::Flush), Kind::Reply) {
             return Err(HeaderError::StrayCache(header.cache.get()));
         }
         let opcode = opcode.ok_or(HeaderError::Opcode(header.opcode))?;

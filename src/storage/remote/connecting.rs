@@ -37,6 +37,7 @@ impl Remote {
         at: usize,
         turn: Turn,
     ) -> Option<KBox<Client>> {
+        self.inner.lock().begins(at);
         let made = match self.connecting(at, turn) {
             Ok(attempt) => KBox::new(attempt.await?, GFP_KERNEL).map_err(Error::from),
             Err(error) => Err(error),

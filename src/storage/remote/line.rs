@@ -115,8 +115,10 @@ pub(super) struct Line {
     pub(super) broken: bool,
     /// What the table knows it by, while it stands.
     pub(super) link: Option<Link>,
-    /// The server's when it was made.
+    /// That of the server's cache, as it is known on this connection.
     pub(super) life: Life,
+    /// The node's when it began to be made.
+    pub(super) begun_in: Life,
     pub(super) phase: Phase,
     pub(super) trouble: Trouble,
     /// The last trouble until it stands again, where `trouble` is over once another attempt is made.
@@ -135,6 +137,7 @@ impl Line {
             broken: false,
             link: None,
             life: Life::default(),
+            begun_in: Life::default(),
             phase: Phase::Connecting,
             trouble: Trouble::NONE,
             told: Trouble::NONE,

@@ -8,7 +8,7 @@ use super::{
     known::Known,
     line::{Phase, Trouble},
     request::{self, to_status},
-    Answer, Inner, Remote,
+    Inner, Remote,
 };
 use crate::{
     dst_core::{
@@ -17,7 +17,7 @@ use crate::{
         stay::Turn,
         transaction::{Answered, Link, Tag},
         wire::{self, check_reply, Message, Negotiated, Opcode},
-        write_back::{Life, Verdict},
+        write_back::Verdict,
     },
     exec::{wait_for, yield_now, Timer},
     net::{client::Client, Budget, Incoming, Sender, SessionError},
@@ -92,7 +92,6 @@ enum Reply {
 struct Incarnation {
     at: usize,
     link: Link,
-    life: Life,
 }
 
 impl Remote {
@@ -236,8 +235,8 @@ impl Remote {
             Err(error) => return Lost::Session(error.into()),
         };
         let lost = match self.put_up(at, turn, &sender, known.cache()) {
-            Some((link, life)) => {
-                let incarnation = Incarnation { at, link, life };
+            Some(link) => {
+                let incarnation = Incarnation { at, link };
                 match self.receive(&mut incoming, &incarnation).await {
                     Ok(never) => match never {},
                     Err(lost) => lost,
@@ -296,7 +295,7 @@ impl Remote {
         match result {
             Ok(()) => {
                 self.hears(incarnation.at);
-                self.complete(tag, piece, Status::Ok, incarnation.life);
+                self.complete(tag, piece, Status::Ok);
                 Ok(())
             }
             Err(error) => {
@@ -307,24 +306,21 @@ impl Remote {
     }
 
     /// Fails a flush whose caller must not believe that its writes are stable.
-    fn judge(inner: &mut Inner, piece: &mut Piece, reply: &Message, life: Life) -> Status {
+    fn judge(inner: &mut Inner, piece: &Piece, reply: &Message) -> Status {
         let status = to_status(reply.status);
         if piece.op() != Op::Flush {
             return status;
         }
+        // What was sent before another cache was known may be answered with an earlier one, or by a server that has gone;
+        // what it covers is among what is lost then.
+        if piece.life() == inner.write_back.life() {
+            inner.cache_is(reply.cache);
+        }
         if let Some(covers) = piece.covers_unasked() {
-            match status {
-                Status::Ok => inner.write_back.flushed_unasked(covers),
-                // Noted before one may be sent that the server finds nothing wrong with.
-                _ if piece.notes_failure() => {
-                    inner.write_back.learns(life, reply.cache);
-                }
-                _ => {}
+            if status.is_ok() {
+                inner.write_back.flushed_unasked(covers);
             }
             return status;
-        }
-        if !status.is_ok() && inner.write_back.learns(life, reply.cache) {
-            piece.tells();
         }
         let promise = piece.promise();
         match inner.write_back.flush_ended(promise.covers, status.is_ok()) {
@@ -369,8 +365,7 @@ impl Remote {
             {
                 Self::note_copy(&mut inner, &reply, reply.status);
                 let status = to_status(reply.status);
-                let life = incarnation.life;
-                inner.table.early(tag, Answer { status, life });
+                inner.table.early(tag, status);
                 self.counts_answer(incarnation.at, status.is_ok(), 0);
                 return Ok(Reply::Done);
             }
@@ -385,10 +380,10 @@ impl Remote {
             };
         }
         Self::note_copy(&mut inner, &reply, status);
-        if let Some(mut piece) = inner.table.take(tag) {
-            let status = Self::judge(&mut inner, &mut piece, &reply, incarnation.life);
+        if let Some(piece) = inner.table.take(tag) {
+            let status = Self::judge(&mut inner, &piece, &reply);
             drop(inner);
-            self.complete(tag, piece, status, incarnation.life);
+            self.complete(tag, piece, status);
         }
         Ok(Reply::Done)
     }

@@ -34,7 +34,7 @@ use crate::{
     dst_core::{
         transaction::{self, Place, Tag},
         wire,
-        write_back::{Life, WriteBack},
+        write_back::WriteBack,
     },
     exec::WakerCell,
     net::client::{Client, ClientError, Identity},
@@ -77,18 +77,10 @@ pub struct Settings {
     pub request_tries: u16,
 }
 
-/// An answer that came before the sender has said that it is done.
-#[derive(Clone, Copy)]
-struct Answer {
-    status: Status,
-    /// The server's when its connection was made.
-    life: Life,
-}
-
-type Places = KVVec<Place<Piece, Answer>>;
+type Places = KVVec<Place<Piece, Status>>;
 
 struct Inner {
-    table: transaction::Table<Piece, Answer, Places>,
+    table: transaction::Table<Piece, Status, Places>,
     lines: KVec<Line>,
     write_back: WriteBack,
     /// The node as it was when the storage started; `None` until the first connection has learnt it.

@@ -6,13 +6,13 @@
 use super::{
     line::{Line, Phase, Trouble},
     request::{self, Outgoing},
-    Answer, Inner, Remote, Right, Ticket,
+    Inner, Remote, Right, Ticket,
 };
 use crate::{
     dst_core::{
         stay::Turn,
         transaction::{Begin, Link, Sent, Tag, MAX_CONNECTIONS},
-        wire::{Opcode, HEADER_BYTES},
+        wire::HEADER_BYTES,
         write_back::{Identity, Life},
     },
     net::Sender,
@@ -24,6 +24,31 @@ use kernel::sync::{atomic::ordering, Arc};
 type Queue = Arc<Sender<Outgoing>>;
 
 impl Inner {
+    /// The life that connection `at` is in.
+    pub(super) fn life_of(&self, at: u16) -> Life {
+        let line = self.lines.get(usize::from(at));
+        line.map_or(Life::default(), |line| line.life)
+    }
+
+    /// Connection `at` begins to be made.
+    pub(super) fn begins(&mut self, at: usize) {
+        let life = self.write_back.life();
+        if let Some(line) = self.lines.get_mut(at) {
+            line.begun_in = life;
+        }
+    }
+
+    /// The server that was known last calls its cache this.
+    pub(super) fn cache_is(&mut self, cache: u64) {
+        let before = self.write_back.life();
+        if self.write_back.answered(cache) {
+            let now = self.write_back.life();
+            for line in self.lines.iter_mut().filter(|line| line.life == before) {
+                line.life = now;
+            }
+        }
+    }
+
     /// What is to be sent, and where, of a request that begins.
     fn outgoing(
         &self,
@@ -67,16 +92,18 @@ impl Remote {
         let Some(tag) = tag else {
             return;
         };
+        let mut piece = piece.at_server();
         let mut inner = self.inner.lock();
         if let Some(status) = self.refusal(&inner) {
             drop(inner);
-            return self.complete(tag, piece, status, Life::default());
+            return self.complete(tag, piece, status);
         }
         let chosen = inner.choose();
-        let header = self.header(tag, &piece, inner.write_back.cache());
+        let header = self.header(tag, &piece);
         let (extent, data) = (request::extent(&piece), piece.op() == Op::Write);
         // None has that number: the request waits, also where a link stands that is being taken down.
         let at = chosen.unwrap_or(MAX_CONNECTIONS as u16);
+        piece.goes_in(inner.life_of(at));
         let now = self.now();
         let begin = inner.table.begin(tag, piece, extent, data, at, now);
         let outgoing = inner.outgoing(tag, header, begin);
@@ -101,13 +128,9 @@ impl Remote {
         }
     }
 
-    fn header(&self, tag: Tag, piece: &Piece, cache: u64) -> [u8; HEADER_BYTES] {
+    fn header(&self, tag: Tag, piece: &Piece) -> [u8; HEADER_BYTES] {
         let epoch = self.epoch.load(ordering::Relaxed);
-        let message = request::message(piece, tag, epoch);
-        match message.opcode {
-            Opcode::Flush => message.with_cache(cache).encode(),
-            _ => message.encode(),
-        }
+        request::message(piece, tag, epoch).encode()
     }
 
     /// Gives `message` to `sender`. False if that takes nothing more: the request waits again.
@@ -135,9 +158,10 @@ impl Remote {
             };
             at = next;
             let mut header = None;
-            let cache = inner.write_back.cache();
-            let data = |tag, piece: &Piece| {
-                header = Some(self.header(tag, piece, cache));
+            let life = inner.life_of(at);
+            let data = |tag, piece: &mut Piece| {
+                piece.goes_in(life);
+                header = Some(self.header(tag, piece));
                 piece.op() == Op::Write
             };
             let now = self.now();
@@ -193,19 +217,20 @@ impl Remote {
     }
 
     /// Ends a request that was answered before its sender was done. True if it waits again.
-    fn settle(&self, tag: Tag, sent: Sent<Piece, Answer>) -> bool {
+    fn settle(&self, tag: Tag, sent: Sent<Piece, Status>) -> bool {
         match sent {
             Sent::Open => false,
             Sent::Waits => true,
-            Sent::Ended(piece, Answer { status, life }) => {
-                self.complete(tag, piece, status, life);
+            Sent::Ended(piece, status) => {
+                self.complete(tag, piece, status);
                 false
             }
         }
     }
 
-    /// Ends a transaction that was answered on a connection of `life`, or refused. Any context.
-    pub(super) fn complete(&self, tag: Tag, mut piece: Piece, status: Status, life: Life) {
+    /// Ends a transaction that was answered, or refused. Any context.
+    pub(super) fn complete(&self, tag: Tag, mut piece: Piece, status: Status) {
+        let life = piece.life();
         // A write that was stable before it was answered is not lost with a cache.
         let volatile = request::extent(&piece).changes() && !piece.fua() && status.is_ok();
         let moments = self.moments.as_ref().filter(|_| volatile);
@@ -373,15 +398,23 @@ impl Remote {
         turn: Turn,
         sender: &Queue,
         identity: Identity,
-    ) -> Option<(Link, Life)> {
+    ) -> Option<Link> {
         self.hears(at);
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         if inner.failed.is_some() || !inner.seat.stay.is_current(turn) {
             return None;
         }
+        let begun = inner.lines.get(at)?.begun_in;
         let life = match self.moments {
-            Some(_) => inner.write_back.connected(identity),
+            Some(_) if !inner.write_back.may_be(identity, begun) => return None,
+            Some(_) => {
+                // Other connections to it need not be closed for that.
+                if inner.write_back.is_of(&identity.0) {
+                    inner.cache_is(identity.1);
+                }
+                inner.write_back.connected(identity)
+            }
             None => Life::default(),
         };
         let (link, _) = inner.table.opened(at as u16)?;
@@ -407,6 +440,6 @@ impl Remote {
         if let Some(cells) = self.cells.get(at) {
             cells.connected.wake();
         }
-        Some((link, life))
+        Some(link)
     }
 }

@@ -22,20 +22,31 @@ impl World {
         self.client.lines[line].heard = self.now;
         self.client.lines[line].asked = false;
         match message {
-            Message::Welcome(identity) => self.welcome(line, identity),
+            Message::Welcome(identity) => self.welcome(line, wire, identity),
             Message::Busy => self.client_leaves(wire),
-            Message::Reply { tag, data, ok } => self.reply(wire, line, tag, data, ok),
+            Message::Reply {
+                tag,
+                data,
+                ok,
+                cache,
+            } => self.reply(wire, line, tag, (data, ok, cache)),
             _ => {}
         }
     }
 
-    fn reply(&mut self, wire: Wire, line: usize, tag: Tag, data: Vec<Id>, ok: bool) {
+    fn reply(
+        &mut self,
+        wire: Wire,
+        line: usize,
+        tag: Tag,
+        (data, ok, cache): (Vec<Id>, bool, u64),
+    ) {
         let Some(link) = self.client.lines[line].link else {
             return self.client_leaves(wire);
         };
         let kind = match self.client.table.answered(tag, link) {
             Answered::InFlight(piece) => piece.0.kind,
-            Answered::Sending => return self.reply_early(line, tag, ok),
+            Answered::Sending => return self.reply_early(tag, ok),
             Answered::Stale => return self.note("stale answer"),
             Answered::Unknown => {
                 self.note("answer to nothing");
@@ -48,19 +59,22 @@ impl World {
         let Some(piece) = self.client.table.take(tag) else {
             return;
         };
-        self.judge(line, tag, &piece, &data, ok);
+        if piece.1 == self.client.write_back.life() {
+            self.cache_is(cache);
+        } else if cache != 0 && self.client.identity.is_some_and(|known| known.1 != cache) {
+            self.note("late answer with another cache");
+        }
+        self.judge(tag, &piece, &data, ok);
     }
 
-    fn reply_early(&mut self, line: usize, tag: Tag, ok: bool) {
+    fn reply_early(&mut self, tag: Tag, ok: bool) {
         self.note("answer before the data was sent");
         if let Some(sending) = self.client.sending.get(&tag.to_wire()) {
             if let Some(out) = self.client.out.get_mut(&sending.piece.0.id) {
                 out.answered = true;
             }
         }
-        if let Some(life) = self.client.lines[line].life {
-            self.client.table.early(tag, (ok, life));
-        }
+        self.client.table.early(tag, ok);
     }
 
     /// The data of a read comes.
@@ -76,8 +90,8 @@ impl World {
     /// The data of a read has come.
     pub(crate) fn received(&mut self, tag: Tag) {
         if let Some(receiving) = self.client.receiving.remove(&tag.to_wire()) {
-            let Receiving { piece, data, link } = receiving;
-            self.judge(link.connection.into(), tag, &piece, &data, true);
+            let Receiving { piece, data, .. } = receiving;
+            self.judge(tag, &piece, &data, true);
         }
     }
 
@@ -96,14 +110,29 @@ impl World {
     }
 
     pub(super) fn write_ended(&mut self, life: Life, at: Moment) {
-        if Some(life) != self.client.lines.iter().filter_map(|line| line.life).max() {
+        if life != self.client.write_back.life() {
             self.note("write acknowledged by a server that is gone");
             self.history.news();
         }
         self.client.write_back.write_ended(life, at);
     }
 
-    fn judge(&mut self, line: usize, tag: Tag, piece: &Piece, data: &[Id], ok: bool) {
+    /// The server that is known says what it calls its cache.
+    pub(super) fn cache_is(&mut self, cache: u64) {
+        let before = self.client.write_back.life();
+        if self.client.write_back.answered(cache) {
+            self.note("cache lost by a flush");
+            self.history.news();
+            self.client.identity = self.client.identity.map(|(boot, _)| (boot, cache));
+            let now = self.client.write_back.life();
+            let lines = self.client.lines.iter_mut();
+            for line in lines.filter(|line| line.life == Some(before)) {
+                line.life = Some(now);
+            }
+        }
+    }
+
+    fn judge(&mut self, tag: Tag, piece: &Piece, data: &[Id], ok: bool) {
         let wish = piece.0;
         let ok = match wish.kind {
             Kind::Read if ok => {
@@ -128,14 +157,13 @@ impl World {
                         true => "flush failed beside one that tells",
                         false => "flush failed for a part of what is lost",
                     });
-                    let result = self.history.tells(wish.id, false);
+                    let beside = self.client.telling > 0;
+                    let result = self.history.tells(wish.id, false, beside);
                     self.check(result);
                 }
                 ok && holds
             }
         };
-        if let Some(life) = self.client.lines[line].life {
-            self.end(tag, piece, ok, life);
-        }
+        self.end(tag, piece, ok);
     }
 }

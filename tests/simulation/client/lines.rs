@@ -23,6 +23,8 @@ pub(super) struct Line {
     pub(super) link: Option<Link>,
     /// The server's, when the hello was answered last.
     pub(super) life: Option<Life>,
+    /// The node's when it began to be made.
+    begun_in: Life,
     /// When something came last.
     pub(super) heard: u64,
     pub(super) asked: bool,
@@ -35,6 +37,7 @@ impl Default for Line {
             wire: None,
             link: None,
             life: None,
+            begun_in: Life::default(),
             heard: 0,
             asked: false,
         }
@@ -88,7 +91,9 @@ impl World {
             write: true,
         };
         let now = self.now;
+        let life = self.client.write_back.life();
         let own = &mut self.client.lines[line];
+        own.begun_in = life;
         own.wire = Some(wire);
         own.heard = now;
         own.asked = false;
@@ -149,8 +154,16 @@ impl World {
     }
 
     /// The fence is passed.
-    pub(super) fn welcome(&mut self, line: usize, identity: Identity) {
+    pub(super) fn welcome(&mut self, line: usize, wire: Wire, identity: Identity) {
+        let begun = self.client.lines[line].begun_in;
+        if !self.client.write_back.may_be(identity, begun) {
+            self.note("welcome of an earlier time");
+            return self.client_leaves(wire);
+        }
         self.client.lines[line].backoff.reset();
+        if self.client.write_back.is_of(&identity.0) {
+            self.cache_is(identity.1);
+        }
         if self
             .client
             .identity

@@ -11,6 +11,7 @@ use crate::{
         transaction::{Begin, Effect, Extent, Link, Place, Sent, Table, Tag},
         write_back::{Endings, Identity, Life, Moment, Promise, WriteBack},
     },
+    fault,
     history::{Id, Kind},
     network::{Message, Side, Wire},
     world::{Event, World},
@@ -30,8 +31,8 @@ pub struct Wish {
     promise: Promise,
 }
 
-/// A request on its way.
-pub struct Piece(Wish);
+/// A request on its way, and the life of the connection that it was sent on last.
+pub struct Piece(Wish, Life);
 
 /// What the sender has in hand.
 struct Sending {
@@ -62,8 +63,8 @@ struct Out {
     strikes: u16,
 }
 
-/// Whether it was done well, and by which server.
-type Answer = (bool, Life);
+/// Whether it was done well.
+type Answer = bool;
 
 type Places = Vec<Place<Piece, Answer>>;
 
@@ -220,10 +221,8 @@ impl World {
                 ..Out::default()
             };
             self.client.out.insert(wish.id, out);
-            let begin = self
-                .client
-                .table
-                .begin(tag, Piece(wish), extent, data, line, now);
+            let piece = Piece(wish, self.life_of(line));
+            let begin = self.client.table.begin(tag, piece, extent, data, line, now);
             if matches!(begin, Begin::Waits) {
                 self.note(match self.client.lines[usize::from(line)].link {
                     Some(_) => "request kept behind another",
@@ -232,6 +231,12 @@ impl World {
             }
             self.go(tag, wish, begin);
         }
+    }
+
+    fn life_of(&self, line: u16) -> Life {
+        self.client.lines[usize::from(line)]
+            .life
+            .unwrap_or_default()
     }
 
     /// One that stands, if there is any.
@@ -298,11 +303,8 @@ impl World {
         };
         if !sending.handed && self.client.table.stands(sending.link) {
             let (id, kind) = (sending.piece.0.id, sending.piece.0.kind);
-            self.send(
-                sending.wire,
-                Side::Server,
-                Message::Request { tag, id, kind },
-            );
+            let message = Message::Request { tag, id, kind };
+            self.send(sending.wire, Side::Server, message);
             sending.handed = true;
         }
         self.gives_back(tag, sending);
@@ -329,14 +331,14 @@ impl World {
         };
         match sent {
             Sent::Open => {}
-            Sent::Ended(piece, (ok, life)) => self.end(tag, &piece, ok, life),
+            Sent::Ended(piece, ok) => self.end(tag, &piece, ok),
             // Another connection may stand.
             Sent::Waits => self.resume(),
         }
     }
 
     /// A request has ended: its place is free.
-    fn end(&mut self, tag: Tag, piece: &Piece, ok: bool, life: Life) {
+    fn end(&mut self, tag: Tag, piece: &Piece, ok: bool) {
         self.client.table.free(tag);
         if ok && piece.0.kind == Kind::Write {
             self.client.writes += 1;
@@ -344,6 +346,10 @@ impl World {
         let at = Moment::after(self.client.writes);
         self.report(piece, ok);
         if ok && piece.0.kind == Kind::Write {
+            let life = match fault::is("life-of-the-answer") {
+                true => self.client.write_back.life(),
+                false => piece.1,
+            };
             self.write_ended(life, at);
         }
         self.submit();
@@ -372,7 +378,7 @@ impl World {
 
     /// The flush `id` tells.
     pub(crate) fn told(&mut self, id: Id) {
-        let result = self.history.tells(id, true);
+        let result = self.history.tells(id, true, self.client.telling > 1);
         self.check(result);
         self.client.telling -= 1;
         self.client.endings.failed(true);
@@ -386,7 +392,9 @@ impl World {
             let mut after = 0;
             loop {
                 let (mut found, now) = (None, self.now);
-                let data = |_, piece: &Piece| {
+                let life = self.life_of(line as u16);
+                let data = |_, piece: &mut Piece| {
+                    piece.1 = life;
                     found = Some(piece.0);
                     piece.0.kind == Kind::Write
                 };

@@ -130,13 +130,13 @@ impl Watch {
             .filter_map(|(_, node, _)| node.address)
             .collect();
         let answering = resolver.which_answer(&asked);
-        let now = clock();
+        let times = (now, clock());
         let judged = suspects.into_iter();
         judged
             .filter_map(|(storage, node, waiting)| {
                 let foreign = !is_of(self.netns, storage.netns);
                 let alive = foreign || node.address.is_some_and(|at| answering.contains(&at));
-                self.judge(storage, node, waiting, alive, now)
+                self.judge(storage, node, waiting, alive, times)
             })
             .collect()
     }
@@ -187,20 +187,22 @@ impl Watch {
         }
     }
 
-    /// What is to be said of a node that I/O waits for at `now`; `alive` if its machine is taken to be.
+    /// What is to be said of a node that I/O waits for; `alive` if its machine is taken to be, which was asked from the first to the
+    /// second of these times. How long that took is no part of the node's silence.
     fn judge(
         &mut self,
         storage: &Storage,
         node: &Node,
         waiting: u64,
         alive: bool,
-        now: Instant,
+        (begin, end): (Instant, Instant),
     ) -> Option<Silent> {
         let signs = self.nodes.get_mut(&(storage.name.clone(), node.index))?;
         if alive {
-            signs.life = now;
+            signs.life = end;
         }
-        let (silent, away) = (now - signs.life, now - signs.connected);
+        let silent = begin.saturating_duration_since(signs.life);
+        let away = begin.saturating_duration_since(signs.connected);
         let (lack, lasts, limit) = if alive || away >= self.return_time {
             (Lack::Service, away, self.return_time)
         } else {

@@ -202,7 +202,7 @@ impl World {
                 good = ok && verdict == Verdict::Sound && own.endings.holds(&promise);
                 if tells || ok && !good {
                     self.note("flush failed for a lost cache");
-                    let result = self.history.tells(id, tells);
+                    let result = self.history.tells(id, tells, false);
                     self.check(result);
                 }
             }
