@@ -11,8 +11,8 @@
 . "$tests/helpers/data.sh"
 . "$tests/helpers/replace.sh"
 
-export PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1
-network client one
+export PYTHONPATH=$tests:$tests/helpers PYTHONDONTWRITEBYTECODE=1
+network client one two
 disk a 24M
 disk b 24M
 disk c 24M
@@ -143,6 +143,9 @@ wait "$asker" || fail "see above: $(cat "$work/asked")"
 grep -q told "$work/asked" || fail "the clients have not come to the end"
 storage_delete storage
 on one dst export del --force "$flakey" >/dev/null
+
+say "a cache becomes another one while requests are under way"
+on two python3 "$tests/helpers/caches.py" "$(address two)" || fail "see above"
 
 say "a server that was started again makes nothing stable for the one before"
 serve one "$c" --write-back
