@@ -15,7 +15,10 @@
 # The segment is a QEMU process without a machine that joins one socket per guest to a hub, so that no guest's death
 # takes the network away.
 
-declare -A machine_pid=() machine_in=() machine_out=() machine_count=() machine_number=()
+# shellcheck source=tests/death.sh
+. "$top/tests/death.sh"
+
+declare -A machine_options=() machine_pid=() machine_in=() machine_out=() machine_count=() machine_number=()
 machines_folder=
 machines_hub=
 machines_names=()
@@ -56,6 +59,7 @@ machine_address() { echo "10.70.0.${machine_number[$1]}"; }
 machine_start() {
 	local name=$1 run=$machines_folder/$1 hosts='' other in out
 	shift
+	printf -v "machine_options[$name]" '%q ' "$@"
 	mkdir -p "$run"
 	touch "$run/agent"
 	rm -f "$run/status"
@@ -89,7 +93,7 @@ machine_line() {
 	while ! IFS= read -r -t 1 -u "$out" part; do
 		line+=$part
 		if ! kill -0 "${machine_pid[$1]}" 2>/dev/null; then
-			printf '%s: the machine has died; its console ends with:\n' "$1" >&2
+			printf '%s: the machine has died (%s); its console ends with:\n' "$1" "$(machine_death "$1")" >&2
 			tail -n 30 "$machines_folder/$1/console.log" "$machines_folder/$1/qemu.log" >&2
 			return 1
 		fi
@@ -102,10 +106,19 @@ machine_line() {
 	line+=$part
 }
 
+machine_death() { death_of "$machines_folder/$1/console.log"; }
+
 machine_wait() {
-	local line name
+	local line name attempt
 	for name; do
-		machine_line "$name" "$machines_patience" || return
+		attempt=1
+		until machine_line "$name" "$machines_patience"; do
+			# Of its CPUs, and before it has done anything.
+			[[ $attempt -lt 3 && $(machine_death "$name") == again* ]] || return 1
+			attempt=$((attempt + 1))
+			note "$name is switched on again"
+			eval "machine_start $name ${machine_options[$name]}"
+		done
 		[[ $line == @ready* ]] || die "$name said '$line' instead of being ready"
 	done
 }

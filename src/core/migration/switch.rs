@@ -253,6 +253,18 @@ where
         }
     }
 
+    /// A flush that the migration had asked a device for has failed there. Whichever step that was for, and though what was lost with
+    /// it has been told of before ([`Self::lost_cache`]): to copy it again leads to the same flush.
+    pub fn flush_failed(&mut self, side: Side) {
+        if !matches!(
+            self.phase(),
+            Phase::Copying | Phase::Draining | Phase::Flushing
+        ) {
+            return;
+        }
+        self.flushed(side, false);
+    }
+
     fn flushed(&mut self, side: Side, done: bool) {
         match (side, done) {
             (Side::Old, true) => self.switch.flushed[0] = true,

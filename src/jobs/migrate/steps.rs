@@ -4,7 +4,7 @@
 
 use super::{Copier, AGAIN, RETRY};
 use crate::{
-    dst_core::migration::{self, Phase, Step, Task, What},
+    dst_core::migration::{self, Phase, Side, Step, Task, What},
     storage::{moving::COPIES, node::Node},
     sys::bio::Status,
 };
@@ -26,7 +26,10 @@ impl Copier {
         let Some(flush) = place.as_mut() else {
             return;
         };
-        if flush.issued.take() != Some(flush.task) {
+        let current = flush.issued.take() == Some(flush.task);
+        // One that was not answered says nothing of the device.
+        let failed = !matches!(status, Status::Ok | Status::Transport);
+        if !current && !failed {
             // Once more, for the step that is wanted now.
             return;
         }
@@ -37,6 +40,10 @@ impl Copier {
         };
         // What was lost before the flush is known to be by now.
         self.look_at_lives([&old, &new]);
+        if failed {
+            let side = if side == 0 { Side::Old } else { Side::New };
+            return self.moving().flush_failed(side);
+        }
         if let (1, true, Some(remote)) = (side, status.is_ok(), new.remote()) {
             // All that was written there before it is copied, and stable. What a late end has noted since is
             // no loss.

@@ -451,6 +451,11 @@ impl Moving {
         self.change(|machine| machine.done(task, outcome));
     }
 
+    /// See [`Migration::flush_failed`].
+    pub fn flush_failed(&self, side: Side) {
+        self.change(|machine| machine.flush_failed(side));
+    }
+
     /// See [`Migration::give_up`].
     pub fn give_up(&self, reason: Reason) -> bool {
         self.change(|machine| machine.give_up(reason))

@@ -46,7 +46,12 @@ impl Remote {
     /// once another cache answers. Before the first connection is used.
     pub fn succeed(&self, other: &Self) {
         let other = other.inner.lock().write_back;
-        self.inner.lock().write_back = other;
+        let mut inner = self.inner.lock();
+        inner.write_back = other;
+        // That of the first connection, too, is no late one.
+        for line in inner.lines.iter_mut() {
+            line.begun_in = other.life();
+        }
     }
 
     /// Whether acknowledged writes would be lost with the server's cache, or are, and no flush has told of that.

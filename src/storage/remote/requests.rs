@@ -370,12 +370,14 @@ impl Remote {
     }
 
     /// Closes the connections whose server had another cache when they were made: it is gone.
-    fn close_others(&self, life: Life) {
+    fn close_others(&self) {
         if self.moments.is_none() {
             return;
         }
         for at in 0..self.cells.len() {
             let mut inner = self.inner.lock();
+            // What other connections have learnt meanwhile may have moved all of them on.
+            let life = inner.write_back.life();
             let line = inner.lines.get_mut(at);
             let Some(line) = line.filter(|line| line.life != life && !line.broken) else {
                 continue;
@@ -407,14 +409,15 @@ impl Remote {
         }
         let begun = inner.lines.get(at)?.begun_in;
         let life = match self.moments {
-            Some(_) if !inner.write_back.may_be(identity, begun) => return None,
-            Some(_) => {
-                // Other connections to it need not be closed for that.
-                if inner.write_back.is_of(&identity.0) {
+            // The server runs on, so other connections to it need not be closed if it calls its cache something else.
+            Some(_) if inner.write_back.is_of(&identity.0) => {
+                if inner.write_back.may_be(identity, begun) {
                     inner.cache_is(identity.1);
                 }
-                inner.write_back.connected(identity)
+                inner.write_back.life()
             }
+            Some(_) if !inner.write_back.may_be(identity, begun) => return None,
+            Some(_) => inner.write_back.connected(identity),
             None => Life::default(),
         };
         let (link, _) = inner.table.opened(at as u16)?;
@@ -435,7 +438,7 @@ impl Remote {
         if waiting {
             self.lane.issuer.wake();
         }
-        self.close_others(life);
+        self.close_others();
         self.resume();
         if let Some(cells) = self.cells.get(at) {
             cells.connected.wake();

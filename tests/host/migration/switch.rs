@@ -337,3 +337,28 @@ fn who_is_used_and_when_a_loss_matters() {
     assert_eq!(machine.used(), [false, true]);
     assert!(!machine.lost_cache(Side::New), "it has to be told");
 }
+
+/// A flush that fails at a server is the end of its cache's life, which is seen first.
+#[test]
+fn a_flush_that_fails_with_its_cache_does_not_begin_anew() {
+    let mut machine = flushing();
+    let [new, _] = flushes(&mut machine);
+    assert!(machine.lost_cache(Side::New));
+    assert_eq!(machine.phase(), Phase::Copying);
+    machine.done(new, Outcome::Unknown);
+    assert_eq!(machine.phase(), Phase::Copying);
+    machine.flush_failed(Side::New);
+    assert_eq!(machine.phase(), Phase::Ended(Reason::NewFailed));
+
+    let mut machine = flushing();
+    flushes(&mut machine);
+    assert!(machine.lost_cache(Side::Old));
+    machine.flush_failed(Side::Old);
+    assert_eq!(machine.phase(), Phase::Copying);
+    assert_eq!(machine.paused(), Some(Pause::NotFlushed));
+
+    // Too late to matter.
+    let mut machine = recording();
+    machine.flush_failed(Side::New);
+    assert_eq!(machine.phase(), Phase::Recording);
+}
