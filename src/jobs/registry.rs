@@ -259,6 +259,7 @@ impl Registry {
             }
         };
         let name = TaskName::with(c"job", fmt!("{}", id));
+        list.next_id = next_id;
         // Before anybody can change it.
         job.announce();
         let lacks_memory = |_: &Error| job.finish(Outcome::failed(&"no memory for its task"));
@@ -272,7 +273,6 @@ impl Registry {
             // Before its thread was there to be let go of.
             shared.over.notify.notify_one();
         }
-        list.next_id = next_id;
         // There is room.
         let _ = list.jobs.push(job.clone(), GFP_KERNEL);
         forget_old(&mut list.jobs);
